@@ -1,0 +1,200 @@
+"""The command `prelabel`. Every option is also a setting; an option given here comes before the environment."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as package_version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from backend.errors import PrelabelError, SettingsError
+from backend.settings import Settings
+
+app = typer.Typer(
+    name="prelabel",
+    help="A machine-learning backend for Label Studio that learns a project while people label it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # it prints local variables, tokens among them
+)
+
+Port = Annotated[int | None, typer.Option(help="Port to listen on.", show_default="9090")]
+Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
+DataDir = Annotated[
+    Path | None, typer.Option(help="Folder for everything Prelabel writes.", show_default="~/.prelabel")
+]
+Servers = Annotated[int | None, typer.Option(help="Server processes.", show_default="1")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """Errors made on purpose end the command with their sentence: 2 for settings, 1 for the rest."""
+    try:
+        yield
+    except PrelabelError as error:
+        typer.echo(f"prelabel: {error}", err=True)
+        raise typer.Exit(2 if isinstance(error, SettingsError) else 1) from None
+
+
+def _configure(**given: Any) -> Settings:
+    settings = Settings.load(**given)
+    logging.basicConfig(
+        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    # httpx logs every request, with its address and whatever that carries, at INFO.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    return settings
+
+
+def _with_redis(settings: Settings) -> Settings:
+    """The settings with the Redis of a `prelabel up` that runs in the same data folder, where none is given."""
+    from pydantic import SecretStr
+
+    from backend.embedded_redis import running_url
+
+    url = running_url(settings.data_dir / "redis") if settings.redis_url is None else None
+    if settings.redis_url is None and url is None:
+        raise SettingsError(
+            "PRELABEL_REDIS_URL: got nothing, expected an address like redis://host:6379/0. Set it, or run "
+            "`prelabel up`, which brings a Redis of its own."
+        )
+    return settings.model_copy(update={"redis_url": SecretStr(url)}) if url else settings
+
+
+@app.command()
+def up(host: Host = None, port: Port = None, data_dir: DataDir = None, servers: Servers = None) -> None:
+    """Run everything: Redis, the server and a worker. Ctrl-C stops them all."""
+    with _sentences():
+        settings = _configure(host=host, port=port, data_dir=data_dir, servers=servers)
+        from backend.serve import listen
+        from backend.supervisor import Supervisor, everything
+
+        with listen(settings) as listening:
+            children, settings = everything(settings, listening)
+            Supervisor(children).run(lambda: _announce(settings))
+
+
+def _announce(settings: Settings) -> None:
+    typer.echo(f"Prelabel listens on http://{settings.host}:{settings.port} and keeps its data in {settings.data_dir}.")
+    typer.echo("Connect a project: prelabel connect --project ID --label-studio-url URL --api-key TOKEN")
+    typer.echo("Ctrl-C stops everything.")
+
+
+@app.command()
+def serve(host: Host = None, port: Port = None, data_dir: DataDir = None, servers: Servers = None) -> None:
+    """Run the HTTP server alone, for a Redis and workers that run elsewhere."""
+    with _sentences():
+        settings = _with_redis(_configure(host=host, port=port, data_dir=data_dir, servers=servers))
+        from backend.serve import listen, run_server
+        from backend.supervisor import Supervisor, server_children
+
+        with listen(settings) as listening:
+            if settings.servers == 1:
+                run_server(settings, listening)
+            else:
+                Supervisor(server_children(settings, listening)).run()
+
+
+@app.command()
+def worker(
+    data_dir: DataDir = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="A name that stays the same after a restart, unique among workers.", show_default="HOST-PID"),
+    ] = None,
+) -> None:
+    """Run background work: training, and writing predictions."""
+    with _sentences():
+        settings = _with_redis(_configure(data_dir=data_dir))
+        from backend.worker import run_worker
+
+        run_worker(settings, name=name)
+
+
+@app.command()
+def connect(
+    project: Annotated[list[int], typer.Option(help="Id of a project in Label Studio; may be given several times.")],
+    label_studio_url: Annotated[
+        str | None, typer.Option(help="Address of Label Studio.", show_default="LABEL_STUDIO_URL, or the last one")
+    ] = None,
+    api_key: Annotated[
+        str | None,
+        typer.Option(
+            help="Personal access token or legacy token.", show_default="LABEL_STUDIO_API_KEY, or the last one"
+        ),
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(help="Address under which Label Studio reaches this backend.", show_default="own address"),
+    ] = None,
+    sampling: Annotated[
+        bool, typer.Option("--sampling/--keep-sampling", help="Have people label the most useful tasks first.")
+    ] = True,
+    data_dir: DataDir = None,
+) -> None:
+    """Connect projects of a Label Studio to this backend, and check each step on the way. Safe to repeat."""
+    with _sentences():
+        settings = _configure(
+            label_studio_url=label_studio_url, label_studio_api_key=api_key, public_url=url, data_dir=data_dir
+        )
+        from backend.labelstudio.connect import connect_projects
+
+        hops = connect_projects(settings, project, sampling=sampling)
+        for hop in hops:
+            typer.echo(f"{'ok  ' if hop.ok else 'FAIL'} {hop.name}: {hop.message}")
+        if not all(hop.ok for hop in hops):
+            raise typer.Exit(1)
+
+
+@app.command()
+def status(as_json: AsJson = False, port: Port = None, url: Annotated[str | None, typer.Option()] = None) -> None:
+    """What a running backend is doing: projects, versions, labels, jobs, errors."""
+    with _sentences():
+        settings = _configure(port=port, public_url=url)
+        from backend.status_report import fetch_status, render_status
+
+        answer = fetch_status(settings)
+        if as_json:
+            typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+        else:
+            render_status(answer)
+
+
+@app.command()
+def models(as_json: AsJson = False) -> None:
+    """The model families there are: task, whether their weights are here, licence, size."""
+    with _sentences():
+        settings = _configure()
+        from backend.status_report import family_rows, render_families
+
+        rows = family_rows(settings)
+        if as_json:
+            typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        else:
+            render_families(rows)
+
+
+@app.command()
+def version() -> None:
+    """The installed release."""
+    try:
+        typer.echo(f"prelabel {package_version('prelabel')}")
+    except PackageNotFoundError:
+        typer.echo("prelabel, not installed: running from a source tree")
+
+
+def main() -> None:
+    """The entry point of the console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,13 @@
+"""Annotations to what the zoo learns from, and its outputs to regions: one file a control tag, one explicit table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from backend.converters.base import Converter, Region, Report
+from backend.converters.choices import ChoicesConverter
+
+CONVERTERS: Mapping[str, Converter] = {ChoicesConverter.tag: ChoicesConverter()}
+"""The converter of each control tag that can be learnt; the same tags as in `labelstudio.config.TRAINABLE`."""
+
+__all__ = ["CONVERTERS", "Converter", "Region", "Report"]

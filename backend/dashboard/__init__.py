@@ -1,0 +1,1 @@
+"""Pages for people. Their files are package data and load nothing from elsewhere."""

@@ -1,0 +1,1 @@
+"""Background work: the policy, the queue, and the jobs themselves."""

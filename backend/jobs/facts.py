@@ -1,0 +1,76 @@
+"""Small facts about each project that every process needs at once: kept in Redis, rebuilt from the store when gone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from backend.jobs.connection import redis_errors
+from backend.store.versions import Versions
+
+
+@dataclass(frozen=True)
+class ProjectFacts:
+    """`learnt`: labelled tasks in the current version. `changes`: events since the last training began.
+    `labelled`, `total`: tasks of the project at the last sync."""
+
+    learnt: int = 0
+    changes: int = 0
+    labelled: int = 0
+    total: int | None = None
+
+
+class FactBoard:
+    """The facts of all projects. Every method raises `QueueUnavailable` while Redis is away."""
+
+    def __init__(self, connection: redis.Redis, versions: Versions) -> None:
+        self._redis = connection
+        self._versions = versions
+
+    def read(self, uid: str) -> ProjectFacts:
+        """The facts; what Redis no longer knows is taken from the current version."""
+        with redis_errors():
+            raw: Any = self._redis.hgetall(_key(uid))
+        values = {name.decode(): int(value) for name, value in raw.items()}
+        if "learnt" not in values:
+            manifest = self._versions.current(uid)
+            learnt = int(manifest.metrics.get("labelled", 0)) if manifest else 0
+            with redis_errors():
+                self._redis.hset(_key(uid), "learnt", learnt)
+            values["learnt"] = learnt
+        return ProjectFacts(
+            values["learnt"], values.get("changes", 0), values.get("labelled", values["learnt"]), values.get("total")
+        )
+
+    def count_change(self, uid: str) -> None:
+        """Note one event that changed labels."""
+        with redis_errors():
+            self._redis.hincrby(_key(uid), "changes", 1)
+
+    def begin(self, uid: str) -> None:
+        """A training begins: it covers every change until now."""
+        with redis_errors():
+            self._redis.hset(_key(uid), "changes", 0)
+
+    def synced(self, uid: str, labelled: int, total: int) -> None:
+        with redis_errors():
+            self._redis.hset(_key(uid), mapping={"labelled": labelled, "total": total})
+
+    def published(self, uid: str, learnt: int) -> None:
+        with redis_errors():
+            self._redis.hset(_key(uid), "learnt", learnt)
+
+    def is_time(self, what: str, uid: str, every: int) -> bool:
+        """True for one caller of all processes in every so many seconds."""
+        with redis_errors():
+            return bool(self._redis.set(f"prelabel:{what}:{uid}", 1, nx=True, ex=every))
+
+    def forget(self, uid: str) -> None:
+        with redis_errors():
+            self._redis.delete(_key(uid))
+
+
+def _key(uid: str) -> str:
+    return f"prelabel:facts:{uid}"

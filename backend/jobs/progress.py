@@ -1,0 +1,39 @@
+"""How a running job says where it is."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+import redis
+from rq import get_current_job
+from rq.job import Job
+
+log = logging.getLogger(__name__)
+
+INTERVAL = 0.25
+"""Seconds between two reports of the same stage that are written; the ones between are dropped."""
+
+
+def report(stage: str, fraction: float | None = None, message: str = "") -> None:
+    """Say that the current job is in `stage`, of which `fraction` in [0, 1] of the whole job is done.
+
+    Cheap enough for inner loops. Outside a job, and while Redis is away, it does nothing: progress is for people to
+    look at, and no reason to fail.
+    """
+    job = get_current_job()
+    if job is None:
+        return
+    now = time.time()
+    if job.meta.get("stage") == stage and now - job.meta.get("reported_at", 0.0) < INTERVAL:
+        return
+    _write(job, {"stage": stage, "fraction": fraction, "message": message, "reported_at": now})
+
+
+def _write(job: Job, progress: dict[str, Any]) -> None:
+    job.meta.update(progress)
+    try:
+        job.save_meta()
+    except redis.RedisError as error:
+        log.debug("The progress of %s was not written: %s", job.id, error)

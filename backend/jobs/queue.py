@@ -1,0 +1,289 @@
+"""The queue of background work: RQ's two queues, and a mark for every project that is due for training.
+
+The mark is a member of a sorted set in Redis, with the time when the training is due. Events set it and the start of
+a training takes it away, so whatever arrives while a training is queued is covered by it, and whatever arrives while
+it runs makes exactly one more run. All of it can be rebuilt: Label Studio holds the facts.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+import redis
+import rq
+from redis.exceptions import LockError
+from rq.command import send_stop_job_command
+from rq.exceptions import DuplicateJobError, InvalidJobOperation, NoSuchJobError
+from rq.job import Job, JobStatus
+from rq.serializers import JSONSerializer
+
+from backend.errors import UnknownJob
+from backend.jobs.connection import redis_errors
+from backend.jobs.view import JobKind, JobState, JobView, state_of, view_of
+
+log = logging.getLogger(__name__)
+
+DUE = "prelabel:due"
+RETRY_AFTER = (0, 5, 30, 120)
+"""Seconds before each further attempt of a failed job."""
+KEEP_FINISHED = 86_400
+KEEP_FAILED = 7 * 86_400
+ORPHANED_AFTER = 15.0
+"""Seconds without a sign of life after which a job that no list of RQ's holds is given up."""
+
+
+@dataclass(frozen=True)
+class JobFunctions:
+    """What the jobs call, by dotted path, so that whoever enqueues never imports training code."""
+
+    train: str = "backend.jobs.train.run"
+    refresh: str = "backend.jobs.refresh.run"
+
+
+class Queue:
+    """All background work of all projects. Every method raises `QueueUnavailable` while Redis is away."""
+
+    def __init__(
+        self, connection: redis.Redis, *, job_timeout: int = 3600, functions: JobFunctions | None = None
+    ) -> None:
+        self._redis = connection
+        self._timeout = job_timeout
+        self._functions = functions or JobFunctions()
+        self._train = open_queue("train", connection)
+        self._background = open_queue("background", connection)
+
+    def mark(self, uid: str, due: float, *, postpone: bool = False) -> None:
+        """Have the project trained at the unix time `due`, or at an earlier mark of it if there is one.
+
+        With `postpone` a mark that is not yet due moves to `due` instead: so training waits for a quiet moment.
+        """
+        with redis_errors():
+            if postpone:
+                marked = self._redis.zscore(DUE, uid)
+                if marked is None or float(marked) > time.time():
+                    self._redis.zadd(DUE, {uid: due})
+            else:
+                self._redis.zadd(DUE, {uid: due}, lt=True)
+
+    def begin(self, uid: str) -> None:
+        """Take the mark away. A training calls this first, before it reads any annotation."""
+        with redis_errors():
+            self._redis.zrem(DUE, uid)
+
+    def due(self) -> dict[str, float]:
+        """The marked projects, with the unix time when each is due; the earliest first."""
+        with redis_errors():
+            marks: Any = self._redis.zrange(DUE, 0, -1, withscores=True)
+        return {uid.decode(): float(score) for uid, score in marks}
+
+    def tick(self, now: float) -> list[str]:
+        """Enqueue a training of each project that is due and has none queued or running; returns their uids.
+
+        Call it every second or so, from as many processes as you like.
+        """
+        with redis_errors():
+            due: Any = self._redis.zrangebyscore(DUE, "-inf", now)
+            return [uid for uid in map(bytes.decode, due) if self._start(JobKind.TRAIN, uid, ()) is not None]
+
+    def train_now(self, uid: str) -> JobView:
+        """Train as soon as a worker is free; a training that runs already is followed by one more."""
+        self.mark(uid, 0.0)
+        with redis_errors():
+            self._start(JobKind.TRAIN, uid, (), impatient=True)
+            job = self._fetch(job_id(JobKind.TRAIN, uid))
+        if job is None:  # another process is enqueueing it at this very moment
+            return JobView(job_id(JobKind.TRAIN, uid), uid, JobKind.TRAIN, JobState.QUEUED)
+        return self._view(job)
+
+    def refresh(self, uid: str, version: str) -> JobView:
+        """Write the predictions of `version`; queued refreshes of the project's other versions are dropped.
+
+        One that runs is not touched: it ends by itself when it sees that it is no longer current.
+        """
+        wanted = job_id(JobKind.REFRESH, uid, version)
+        with redis_errors():
+            for other in self._jobs_of(uid, JobKind.REFRESH):
+                if other.id != wanted and state_of(other) in (JobState.QUEUED, JobState.RETRYING):
+                    other.delete()
+            self._start(JobKind.REFRESH, uid, (version,))
+            job = self._fetch(wanted)
+        return self._view(job) if job else JobView(wanted, uid, JobKind.REFRESH, JobState.QUEUED, version)
+
+    def job(self, identifier: str) -> JobView:
+        """The job of that id. Raises `UnknownJob`."""
+        with redis_errors():
+            job = self._fetch(identifier)
+        if job is None:
+            raise UnknownJob(f"Got job {identifier!r}, which the queue does not have; GET / lists the jobs there are.")
+        return self._view(job)
+
+    def jobs(self, uid: str | None = None) -> list[JobView]:
+        """All jobs, or one project's: the ones that ended are kept for a day, failed ones for a week. Newest first."""
+        with redis_errors():
+            found = [self._view(job) for kind in JobKind for job in self._jobs_of(uid, kind)]
+        oldest = datetime.min.replace(tzinfo=timezone.utc)
+        return sorted(found, key=lambda view: view.enqueued_at or oldest, reverse=True)
+
+    def cancel(self, identifier: str) -> None:
+        """Stop a job, running or not; a marked project's training is unmarked, too. Raises `UnknownJob`."""
+        view = self.job(identifier)
+        if view.kind is JobKind.TRAIN:
+            self.begin(view.uid)
+        with redis_errors(), suppress(NoSuchJobError, InvalidJobOperation):  # it ended meanwhile, which is as good
+            if view.state is JobState.STARTED:
+                send_stop_job_command(self._redis, identifier, serializer=JSONSerializer)
+            elif view.state.alive:
+                Job.fetch(identifier, self._redis, serializer=JSONSerializer).cancel()
+                self._redis.expire(Job.key_for(identifier), KEEP_FINISHED)
+
+    def forget(self, uid: str) -> None:
+        """Drop everything about a project: its mark, and its jobs, running or not."""
+        self.begin(uid)
+        with redis_errors():
+            jobs = [job for kind in JobKind for job in self._jobs_of(uid, kind)]
+        for job in jobs:
+            self.cancel(job.id)
+
+    def recover(self, worker_name: str) -> list[str]:
+        """Put back at once what the worker called `worker_name` was running; returns the jobs' ids.
+
+        Only for a worker that is certainly dead, as its parent process knows. RQ by itself would wait for its
+        heartbeats to run out. A recovery costs the job an attempt: one that kills its worker must not do so for ever.
+        """
+        with redis_errors():
+            lost = [
+                identifier for queue in (self._train, self._background) for identifier in _give_up(queue, worker_name)
+            ]
+            self._redis.delete(f"rq:worker:{worker_name}")
+        return lost
+
+    def _start(self, kind: JobKind, uid: str, more: tuple[str, ...], *, impatient: bool = False) -> Job | None:
+        """Enqueue the job unless it is alive already. `impatient`: one that waits for its next attempt starts now."""
+        identifier = job_id(kind, uid, *more)
+        with self._exclusive(identifier) as mine:
+            if not mine:
+                return None
+            there = self._fetch(identifier)
+            if there is not None:
+                waiting = impatient and state_of(there) is JobState.RETRYING
+                if state_of(there).alive and not waiting and not self._orphaned(there):
+                    return None
+                there.delete()
+            return self._enqueue(kind, identifier, (uid, *more))
+
+    def _enqueue(self, kind: JobKind, identifier: str, arguments: tuple[str, ...]) -> Job | None:
+        queue, function = (
+            (self._train, self._functions.train)
+            if kind is JobKind.TRAIN
+            else (self._background, self._functions.refresh)
+        )
+        try:
+            return queue.enqueue_call(
+                function,
+                args=arguments,
+                timeout=self._timeout,
+                result_ttl=KEEP_FINISHED,
+                failure_ttl=KEEP_FAILED,
+                description=f"{kind.value} {' '.join(arguments)}",
+                job_id=identifier,
+                retry=rq.Retry(max=len(RETRY_AFTER), interval=list(RETRY_AFTER)),
+                unique=True,  # holds even where the lock ran out while this process was asleep
+            )
+        except DuplicateJobError:
+            return None
+
+    @contextmanager
+    def _exclusive(self, identifier: str) -> Iterator[bool]:
+        """Whether nobody else is deciding about this job. Never waits: the mark is there at the next tick, too."""
+        lock = self._redis.lock(f"prelabel:enqueue:{identifier}", timeout=5, blocking=False)
+        mine = bool(lock.acquire())
+        try:
+            yield mine
+        finally:
+            if mine:
+                with suppress(LockError):  # it ran out: somebody else's by now
+                    lock.release()
+
+    def _orphaned(self, job: Job) -> bool:
+        """Whether a crash between two of RQ's writes left the job in no list, so that it would never run."""
+        signs = [sign.timestamp() for sign in (job.enqueued_at, job.started_at, job.last_heartbeat) if sign]
+        if signs and time.time() - max(signs) < ORPHANED_AFTER:
+            return False
+        queue = self._train if job.origin == self._train.name else self._background
+        listed = job.id in (
+            *queue.get_job_ids(),
+            *queue.intermediate_queue.get_job_ids(),
+            *queue.scheduled_job_registry.get_job_ids(cleanup=False),
+            *queue.started_job_registry.get_job_ids(cleanup=False),
+        )
+        if not listed:
+            log.warning("Job %s was in no list of RQ's and is enqueued anew.", job.id)
+        return not listed
+
+    def _jobs_of(self, uid: str | None, kind: JobKind) -> list[Job]:
+        queue = self._train if kind is JobKind.TRAIN else self._background
+        prefix = job_id(kind, uid) if uid is not None else f"{kind.value}-"
+        registries = (
+            queue.started_job_registry,
+            queue.scheduled_job_registry,
+            queue.finished_job_registry,
+            queue.failed_job_registry,
+            queue.canceled_job_registry,
+        )
+        ids = [*queue.get_job_ids(), *(id_ for registry in registries for id_ in registry.get_job_ids(cleanup=False))]
+        wanted = [id_ for id_ in dict.fromkeys(ids) if id_.startswith(prefix)]
+        jobs = [job for job in Job.fetch_many(wanted, self._redis, serializer=JSONSerializer) if job is not None]
+        return [job for job in jobs if uid is None or job.args[0] == uid]
+
+    def _fetch(self, identifier: str) -> Job | None:
+        try:
+            return Job.fetch(identifier, self._redis, serializer=JSONSerializer)
+        except (NoSuchJobError, ValueError):  # ValueError: characters that no id has
+            return None
+
+    def _view(self, job: Job) -> JobView:
+        return view_of(job, attempts=len(RETRY_AFTER) + 1)
+
+
+def job_id(kind: JobKind, uid: str, *more: str) -> str:
+    """The fixed id of a project's job: RQ allows no dots in it."""
+    return "-".join((kind.value, uid.replace(".", "_"), *more))
+
+
+def open_queue(name: str, connection: redis.Redis) -> rq.Queue:
+    """One of RQ's queues. JSON, since RQ's default unpickles whatever lies in Redis."""
+    return rq.Queue(name, connection=connection, serializer=JSONSerializer)
+
+
+def _give_up(queue: rq.Queue, worker_name: str) -> list[str]:
+    """Requeue what `queue` believes the dead worker to be running."""
+    redis_, registry, lost = queue.connection, queue.started_job_registry, []
+    for identifier, execution_id in registry.get_job_and_execution_ids(cleanup=False):
+        execution = f"rq:execution:{identifier}:{execution_id}"
+        if redis_.hget(execution, "worker_name") != worker_name.encode():
+            continue
+        redis_.zrem(registry.key, f"{identifier}:{execution_id}")
+        redis_.delete(execution)
+        queue.intermediate_queue.remove(identifier)
+        job = queue.fetch_job(identifier)
+        if job is not None:
+            _try_again(queue, job)
+            lost.append(identifier)
+    return lost
+
+
+def _try_again(queue: rq.Queue, job: Job) -> None:
+    job.meta["error"] = "The worker process ended while it ran this job."
+    if job.retries_left:
+        job.retries_left -= 1
+        queue.enqueue_job(job, at_front=True)
+        return
+    job.set_status(JobStatus.FAILED)
+    job.save()
+    queue.failed_job_registry.add(job, ttl=KEEP_FAILED)

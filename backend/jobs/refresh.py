@@ -1,0 +1,65 @@
+"""The refresh job: predictions of every task that is still to be labelled, by the version that serves now."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import closing
+
+from backend.errors import InvalidConfig, UnknownProject
+from backend.jobs.collaborators import Collaborators, build_collaborators
+from backend.jobs.context import current_settings
+from backend.jobs.featurise import Featuriser
+from backend.jobs.progress import report
+from backend.jobs.show import Show
+from backend.labelstudio.config import LabellingConfig, parse_config
+from backend.projects.identity import UNTRAINED, Uid
+from model_zoo.base import Watch
+
+log = logging.getLogger(__name__)
+
+
+def run(uid: str, version: str) -> str:
+    """RQ's entry: refresh the project with the worker's settings; returns a sentence that says what came of it.
+
+    Before the first version it computes the features of all tasks, so that the first training need not.
+    """
+    with closing(build_collaborators(current_settings())) as collaborators:
+        try:
+            config = parse_config(collaborators.records.get(uid).label_config)
+        except (InvalidConfig, UnknownProject) as reason:
+            log.info("Project %s: %s", uid, reason)
+            return str(reason)  # trying again would change nothing
+        if version == UNTRAINED:
+            return _prepare(collaborators, uid, config)
+        return _refresh(collaborators, uid, version, config)
+
+
+def _refresh(collaborators: Collaborators, uid: str, version: str, config: LabellingConfig) -> str:
+    if collaborators.versions.current_name(uid) != version:
+        return f"{version} serves no more; its refresh is left to the version after it."
+    manifest = collaborators.versions.get(uid, version)
+    head = collaborators.snapshots.head(uid)
+    labelled = list(collaborators.snapshots.read(uid, head)) if head else []
+
+    def step(done: int, total: int) -> None:
+        report("features", 0.5 * done / total, f"Encoded {done} of {total} tasks.")
+
+    with collaborators.label_studio() as label_studio:
+        outcome = Show(collaborators, uid, manifest, config, label_studio, labelled).everything(step, Watch())
+    if outcome.superseded:
+        return f"A version after {version} serves; the rest is left to its refresh."
+    refused = f", {len(outcome.refused)} refused" if outcome.refused else ""
+    return f"{outcome.written} predictions of {version} written, {outcome.drafted} left to their drafts{refused}."
+
+
+def _prepare(collaborators: Collaborators, uid: str, config: LabellingConfig) -> str:
+    featuriser = Featuriser(uid, collaborators.features, collaborators.inputs)
+
+    def step(done: int, total: int) -> None:
+        report("features", done / total, f"Encoded {done} of {total} tasks.")
+
+    with collaborators.label_studio() as label_studio:
+        tasks = list(label_studio.unlabelled_tasks(Uid(uid).project_id))
+    for control in config.controls:
+        featuriser.items(control, collaborators.families.of(control), tasks, step)
+    return f"The features of {len(tasks)} tasks are ready for the first training."

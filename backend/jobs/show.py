@@ -1,0 +1,132 @@
+"""Write a version's predictions into Label Studio: first what people meet next, then everything else."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from backend.converters.base import region_id, region_key
+from backend.jobs.collaborators import Collaborators
+from backend.jobs.featurise import Featuriser, Step
+from backend.jobs.forecast import Forecaster
+from backend.jobs.shown import ShownLog
+from backend.labelstudio.client import LabelStudio
+from backend.labelstudio.config import LabellingConfig
+from backend.labelstudio.publisher import Published, Publisher
+from backend.projects.identity import UNTRAINED, Uid
+from backend.serving.inputs import Task
+from backend.serving.pool import Pool
+from backend.serving.predict import Predictor
+from backend.store.clusters import ClusterStore
+from backend.store.manifest import Manifest
+from backend.store.records import Record
+from model_zoo.base import Watch
+
+log = logging.getLogger(__name__)
+
+NEAR = 512
+"""Unlabelled tasks among which the training looks for the first ones, so that people wait for no whole project."""
+FIRST = 8
+"""Predictions that the training itself writes; the refresh after it writes the others."""
+AT_ONCE = 20_000
+"""Tasks that are predicted and ordered together, to bound memory: about 100 MB of image features."""
+
+
+class Show:
+    """Writes the predictions of one version of one project."""
+
+    def __init__(
+        self,
+        collaborators: Collaborators,
+        uid: str,
+        manifest: Manifest,
+        config: LabellingConfig,
+        label_studio: LabelStudio,
+        labelled: Sequence[Record],
+    ) -> None:
+        self._with = collaborators
+        self._uid = uid
+        self._manifest = manifest
+        self._label_studio = label_studio
+        self._labelled = labelled
+        self._current = _Throttled(lambda: collaborators.versions.current_name(uid) == manifest.name)
+        self._forecaster = _forecaster(collaborators, uid, config)
+        versions = {UNTRAINED, *collaborators.versions.names(uid)}
+        self._publisher = Publisher(
+            label_studio,
+            Uid(uid).project_id,
+            manifest.name,
+            ours=lambda row: row.get("model_version") in versions and _looks_ours(row),
+            still_current=self._current,
+            overwriting=ShownLog(collaborators.redis, uid).overwritten,
+        )
+
+    def first(self) -> Published:
+        """Write the few predictions that people meet next, and let the project show this version."""
+        near = self._needed(islice(self._label_studio.unlabelled_tasks(Uid(self._uid).project_id), NEAR))
+        outcome = self._publisher.publish_urgent(self._forecaster.forecast(near, self._labelled).predictions[:FIRST])
+        self._publisher.name_version()
+        return outcome
+
+    def everything(self, step: Step, watch: Watch) -> Published:
+        """Write all that is missing, the urgent first. Started again after an interruption, it goes on where it was."""
+        total = Published()
+        tasks = self._label_studio.unlabelled_tasks(Uid(self._uid).project_id)
+        while part := self._needed(islice(tasks, AT_ONCE)):
+            forecast = self._forecaster.forecast(part, self._labelled, step, watch)
+            urgent = self._with.settings.urgent_tasks
+            total.add(self._publisher.publish_urgent(forecast.predictions[:urgent]))
+            total.add(self._publisher.publish_rest(forecast.predictions[urgent:]))
+            if total.superseded:
+                return total
+        self._publisher.name_version()
+        return total
+
+    def _needed(self, tasks: Iterator[Task]) -> list[Task]:
+        by_id = {task["id"]: task for task in tasks}
+        return [by_id[task] for task in self._publisher.remaining(by_id)]
+
+
+def _looks_ours(row: Mapping[str, Any]) -> bool:
+    """Whether a stored prediction's regions carry the ids that we give: others may call their versions v1, too."""
+    regions = row.get("result") or []
+    key = region_key(row.get("task"), str(row.get("model_version")))
+    return all(
+        region.get("id") in {region_id(key, str(region.get("from_name")), index) for index in range(len(regions))}
+        for region in regions
+    )
+
+
+class _Throttled:
+    """Asks `question` at most twice a second: it may be a request to an object store."""
+
+    def __init__(self, question: Callable[[], bool], interval: float = 0.5) -> None:
+        self._question = question
+        self._interval = interval
+        self._asked = float("-inf")
+        self._answer = True
+
+    def __call__(self) -> bool:
+        if time.monotonic() - self._asked > self._interval:
+            self._answer = self._question()
+            self._asked = time.monotonic()
+        return self._answer
+
+
+def _forecaster(collaborators: Collaborators, uid: str, config: LabellingConfig) -> Forecaster:
+    budget = collaborators.settings.model_memory_bytes
+    pool = Pool(collaborators.versions, collaborators.artifacts, collaborators.families, budget)
+    return Forecaster(
+        uid,
+        config,
+        # Not `get`: an older version that can be loaded must not be written as this one.
+        pool.swap(uid, load=True) or pool.before_labels(config),
+        Predictor(collaborators.inputs, collaborators.roles),
+        Featuriser(uid, collaborators.features, collaborators.inputs),
+        ClusterStore(collaborators.store),
+        collaborators.roles,
+        collaborators.settings.seed,
+    )

@@ -1,0 +1,165 @@
+"""The training job: sync, teach, gate, publish, announce, and show people the new predictions."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from importlib.metadata import version as release_of
+
+from backend.errors import InvalidConfig, NothingToLearn, Superseded, UnknownProject
+from backend.jobs.collaborators import Collaborators, build_collaborators
+from backend.jobs.context import current_settings
+from backend.jobs.featurise import Featuriser
+from backend.jobs.learn import Taught, Teacher
+from backend.jobs.lease import Lease, lease
+from backend.jobs.progress import report
+from backend.jobs.show import Show
+from backend.jobs.shown import ShownLog
+from backend.jobs.sync import Sync, Synced
+from backend.labelstudio.client import LabelStudio
+from backend.labelstudio.config import LabellingConfig, parse_config
+from backend.projects.identity import UNTRAINED
+from backend.serving.swap import announce
+from backend.store.ledger import Event
+from backend.store.manifest import ControlVersion, Manifest
+from model_zoo.base import Progress, Watch
+
+log = logging.getLogger(__name__)
+
+THOROUGH_EVERY = 3600
+"""Seconds between two comparisons of all annotated tasks, for changes that leave no trace in times and totals."""
+RECORDED_PACKAGES = ("prelabel", "torch", "transformers", "timm", "scikit-learn", "numpy")
+
+
+def run(uid: str) -> str:
+    """RQ's entry: train the project with the worker's settings; returns a sentence that says what came of it."""
+    with closing(build_collaborators(current_settings())) as collaborators:
+        return Training(collaborators, uid).run()
+
+
+class Training:
+    """One run for one project. What it publishes is complete, or nothing at all."""
+
+    def __init__(self, collaborators: Collaborators, uid: str) -> None:
+        self._with = collaborators
+        self._uid = uid
+        self._featuriser = Featuriser(uid, collaborators.features, collaborators.inputs)
+
+    def run(self) -> str:
+        """Raises `LabelStudioError`, `StoreError`, `QueueUnavailable`; RQ tries again then."""
+        try:
+            with lease(self._with.redis, self._uid, at_least=self._with.versions.fence(self._uid) + 1) as held:
+                self._with.queue.begin(self._uid)
+                self._with.facts.begin(self._uid)
+                return self._train(held)
+        except (NothingToLearn, Superseded, InvalidConfig, UnknownProject) as reason:
+            # None is a failure of ours, and trying again would change nothing: an event will, when something changes.
+            log.info("Project %s: %s", self._uid, reason)
+            return str(reason)
+
+    def _train(self, held: Lease) -> str:
+        report("sync", 0.0, "Reading what changed in Label Studio.")
+        config = parse_config(self._with.records.get(self._uid).label_config)
+        with self._with.label_studio() as label_studio:
+            sync = Sync(self._with.snapshots, self._with.ledger, self._with.roles)
+            shown = ShownLog(self._with.redis, self._uid)
+            thorough = self._with.facts.is_time("thorough", self._uid, THOROUGH_EVERY)
+            synced = sync.run(self._uid, config, label_studio, shown, thorough=thorough)
+            self._with.facts.synced(self._uid, len(synced.records), synced.total)
+            champion = self._with.versions.current(self._uid)
+            taught = self._teach(config, synced, champion)
+            held.check()
+            if not any(lesson.changed for lesson in taught.values()):
+                return self._unchanged(synced, champion, taught)
+            manifest = self._manifest(held.fence, synced, champion, taught)
+            self._publish(manifest)
+            return self._show(manifest, config, synced, label_studio)
+
+    def _teach(self, config: LabellingConfig, synced: Synced, champion: Manifest | None) -> dict[str, Taught]:
+        """Every control in turn."""
+        teacher = Teacher(
+            self._with.artifacts,
+            self._with.families,
+            self._featuriser,
+            self._with.versions.next_name(self._uid),
+            self._with.settings.seed,
+        )
+        seen = self._learnt_by(champion)
+        taught = {}
+        for number, control in enumerate(config.controls):
+            start, share = 0.1 + 0.6 * number / len(config.controls), 0.6 / len(config.controls)
+
+            def encoded(done: int, total: int, start: float = start, share: float = share) -> None:
+                report("features", start + share * 0.8 * done / total, f"Encoded {done} of {total} labelled tasks.")
+
+            def progressed(progress: Progress, start: float = start, share: float = share) -> None:
+                report("train", start + share * (0.8 + 0.2 * progress.fraction), progress.message)
+
+            part = champion.controls.get(control.name) if champion else None
+            records = synced.records.values()
+            taught[control.name] = teacher.teach(control, records, part, seen, encoded, Watch(progressed))
+        return taught
+
+    def _learnt_by(self, champion: Manifest | None) -> frozenset[int]:
+        """The tasks that were labelled when the champion was trained."""
+        if champion is None or champion.snapshot is None:
+            return frozenset()
+        return frozenset(record.task for record in self._with.snapshots.read(self._uid, champion.snapshot))
+
+    def _unchanged(self, synced: Synced, champion: Manifest | None, taught: Mapping[str, Taught]) -> str:
+        notes = " ".join(note for lesson in taught.values() for note in lesson.notes)
+        if champion is None:
+            raise NothingToLearn(
+                f"There is nothing to learn from yet: {len(synced.records)} tasks are labelled, and none of their "
+                f"annotations answers a control that can be learnt. {notes}".strip()
+            )
+        self._with.queue.refresh(self._uid, champion.name)
+        return f"Nothing to learn since {champion.name}. {notes}".strip()
+
+    def _manifest(
+        self, fence: int, synced: Synced, champion: Manifest | None, taught: Mapping[str, Taught]
+    ) -> Manifest:
+        parts: dict[str, ControlVersion] = {
+            name: lesson.part for name, lesson in taught.items() if lesson.part is not None
+        }
+        return Manifest(
+            project=self._uid,
+            name=self._with.versions.next_name(self._uid),
+            created=time.time(),
+            fence=fence,
+            controls=parts,
+            parent=champion.name if champion else None,
+            snapshot=synced.snapshot,
+            metrics={"labelled": float(len(synced.records)), "total": float(synced.total)},
+            environment=_environment(),
+            notes=tuple(note for lesson in taught.values() for note in lesson.notes),
+        )
+
+    def _publish(self, manifest: Manifest) -> None:
+        """The pointer moves last; from then on the version is there for everybody."""
+        report("publish", 0.75, f"Publishing {manifest.name}.")
+        self._with.versions.publish(manifest)
+        self._with.facts.published(self._uid, int(manifest.metrics["labelled"]))
+        detail = {"version": manifest.name, "parent": manifest.parent or UNTRAINED, "notes": list(manifest.notes)}
+        self._with.ledger.append(self._uid, [Event("publish", manifest.created, detail)])
+        missing = announce(self._with.redis, self._uid, manifest.name)
+        if missing:
+            log.warning("Servers %s did not acknowledge %s; they follow the pointer.", sorted(missing), manifest.name)
+
+    def _show(self, manifest: Manifest, config: LabellingConfig, synced: Synced, label_studio: LabelStudio) -> str:
+        report("refresh", 0.8, "Writing the predictions that people meet next.")
+        show = Show(self._with, self._uid, manifest, config, label_studio, list(synced.records.values()))
+        written = show.first().written
+        self._with.queue.refresh(self._uid, manifest.name)
+        return (
+            f"{manifest.name} serves, taught by {len(synced.records)} labelled tasks; {written} predictions are shown."
+        )
+
+
+def _environment() -> dict[str, str]:
+    """What the version was made with."""
+    packages = {name: release_of(name) for name in RECORDED_PACKAGES}
+    return {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system(), **packages}

@@ -1,0 +1,120 @@
+"""The controls of a labelling config that can be learnt, and their labels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from backend.errors import InvalidConfig
+
+TRAINABLE: Mapping[str, frozenset[str]] = {"Choices": frozenset({"Text", "Image"})}
+"""Control tags that can be learnt, with the object tags they can be learnt on."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """One label of a control. People see `value`; Label Studio stores the `alias` where there is one."""
+
+    value: str
+    alias: str | None = None
+    hint: str | None = None
+    predicted_values: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What annotations and predictions hold."""
+        return self.alias or self.value
+
+    @property
+    def descriptions(self) -> tuple[str, ...]:
+        """What the label is called in words, without repetition."""
+        words = (self.value, self.alias, self.hint, *self.predicted_values)
+        return tuple(dict.fromkeys(word for word in words if word))
+
+
+@dataclass(frozen=True)
+class Control:
+    """One trainable control tag with the object tag that it labels.
+
+    `data_key` names the value in a task's data. `attributes` are the control's own, with names in lower case
+    as Label Studio's editor reads them. `fetched` says that the value is an address rather than the text itself.
+    """
+
+    name: str
+    tag: str
+    to_name: str
+    object_tag: str
+    data_key: str
+    labels: tuple[Label, ...]
+    attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
+    fetched: bool = False
+
+    @property
+    def multiple(self) -> bool:
+        """Whether several labels may hold at once."""
+        return self.attributes.get("choice") == "multiple"
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        return tuple(label.name for label in self.labels)
+
+    def has_label(self, name: str) -> bool:
+        return name in self._names
+
+    @property
+    def score_threshold(self) -> float | None:
+        """Confidence below which nothing is shown, in [0, 1]. Raises `InvalidConfig`."""
+        text = self.attributes.get("model_score_threshold")
+        if text is None:
+            return None
+        try:
+            threshold = float(text)
+        except ValueError:
+            threshold = -1.0
+        if not 0 <= threshold <= 1:
+            raise InvalidConfig(
+                f'model_score_threshold of {self.tag} "{shorten(self.name)}": got "{shorten(text)}", '
+                "wanted a number from 0 to 1. Correct it or leave it out."
+            )
+        return threshold
+
+    @property
+    def model(self) -> str | None:
+        """The family to train, by its versioned name; None leaves the choice to Prelabel."""
+        return self.attributes.get("prelabel_model") or None
+
+    @property
+    def model_path(self) -> str | None:
+        """File name of weights inside the weights folder. Raises `InvalidConfig` for anything that is a path."""
+        text = self.attributes.get("model_path")
+        if text is not None and (not re.fullmatch(r"[\w.\- ]+", text) or not text.strip(". ")):
+            raise InvalidConfig(
+                f'model_path of {self.tag} "{shorten(self.name)}": got "{shorten(text)}", '
+                "wanted the name of a file in the weights folder, without any folder. "
+                "Put the file into PRELABEL_WEIGHTS_DIR and give its name alone."
+            )
+        return text
+
+    def label_of(self, predicted: str) -> str | None:
+        """The label's name for what a model calls it: the name itself, or one of its `predicted_values` in any case."""
+        return predicted if self.has_label(predicted) else self._predicted.get(predicted.casefold())
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(self.label_names)
+
+    @cached_property
+    def _predicted(self) -> Mapping[str, str]:
+        found: dict[str, str] = {}
+        for words in ("predicted_values", "descriptions"):
+            for label in self.labels:
+                for word in getattr(label, words):
+                    found.setdefault(word.casefold(), label.name)
+        return found
+
+
+def shorten(text: str, length: int = 80) -> str:
+    """`text` for a message: other people's input can be megabytes."""
+    return text if len(text) <= length else text[: length - 1] + "…"

@@ -1,0 +1,215 @@
+"""Everything a server process works with, built once from settings: what the routes call.
+
+A composition root: it sees all parts, and no part sees it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+from dataclasses import replace
+from typing import Any
+
+from backend.dashboard.status import StatusReport
+from backend.errors import InvalidRequest, PrelabelError, QueueUnavailable, UnknownProject
+from backend.jobs.collaborators import build_collaborators
+from backend.jobs.events import ACTIONS, EventOutcome, Events
+from backend.jobs.policy import Rules
+from backend.jobs.queue import Queue
+from backend.jobs.view import JobView
+from backend.labelstudio.config import LabellingConfig, parse_config
+from backend.labelstudio.connection import learn_hostname
+from backend.projects.identity import UNTRAINED, Uid
+from backend.projects.record import ProjectRecord
+from backend.server.protocol import Count, Status
+from backend.serving.counters import Counters
+from backend.serving.pool import Pool
+from backend.serving.predict import LAST, Predictor, TaskPrediction
+from backend.serving.swap import SwapListener
+from backend.settings import Settings
+
+log = logging.getLogger(__name__)
+
+TICK = 0.5
+"""Seconds between two looks at what is due."""
+
+
+class Services:
+    """One server process. Methods block, are safe for threads, and raise `backend.errors` on purpose only."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._with = build_collaborators(settings)
+        self._counters = Counters()
+        self._pool = Pool(
+            self._with.versions,
+            self._with.artifacts,
+            self._with.families,
+            settings.model_memory_bytes,
+            on_load=lambda family: self._counters.add("model_loads"),
+        )
+        self._predictor = Predictor(
+            self._with.inputs, self._with.roles, lambda reason: self._counters.add("prediction_failures", reason)
+        )
+        rules = Rules(settings.retrain_always_below, settings.retrain_growth, settings.retrain_quiet)
+        self._events = Events(self._with.queue, self._with.facts, self._with.records, self._with.versions, rules)
+        self._report = StatusReport(self._with)
+        self._stop = threading.Event()
+        self._ticker = threading.Thread(target=self._tick, name="prelabel-ticker", daemon=True)
+        name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._listener = SwapListener(self._with.redis, name, self._swap, self._look_at_everything)
+
+    @property
+    def queue(self) -> Queue:
+        return self._with.queue
+
+    def setup(self, uid: str, schema: str, hostname: str, extra_params: Any) -> str:
+        """Record the project; returns the version that it is served with. Loads no model.
+
+        Raises `InvalidConfig`, `InvalidRequest`, and `Untrusted` for the address of another Label Studio.
+        """
+        learn_hostname(self.settings, hostname)
+        parse_config(schema)
+        self._record(Uid(uid), schema, set_up=True)
+        return self._pool.name(uid)
+
+    def predict(
+        self, uid: str | None, label_config: str | None, tasks: list[Any], context: dict[str, Any] | None
+    ) -> list[dict[str, Any]]:
+        """One prediction a task, in order; an empty result for a task that cannot be predicted."""
+        config = self._config_to_predict(uid, label_config)
+        if context is not None:
+            # No engine helps interactively with the controls there are; an empty answer draws nothing.
+            return [TaskPrediction([], LAST, self.model_version(uid) if uid else UNTRAINED).as_dict() for _ in tasks]
+        version = self._pool.get(Uid(uid), config) if uid else self._pool.before_labels(config)
+        deadline = time.monotonic() + self.settings.predict_budget
+        predictions = self._predictor.predict(config, version, tasks, deadline)
+        self._counters.add("predictions", amount=sum(bool(prediction.result) for prediction in predictions))
+        if uid and any(problem.kind == "deadline" for prediction in predictions for problem in prediction.problems):
+            self._ask_for_refresh(uid, version.name)
+        return [prediction.as_dict() for prediction in predictions]
+
+    def event(self, action: str, payload: dict[str, Any]) -> EventOutcome:
+        """Take note of a webhook, within milliseconds."""
+        outcome = self._events.handle(action, payload)
+        # Other names come from whoever calls us, and would be series without end.
+        self._counters.add("events", action if action in ACTIONS else "other")
+        return outcome
+
+    def train(self, uid: str) -> JobView:
+        """Train as soon as a worker is free. Raises `UnknownProject`, `QueueUnavailable`."""
+        return self._with.queue.train_now(self._with.records.get(Uid(uid)).uid)
+
+    def version_names(self, uid: str) -> list[str]:
+        """Every version of the project, oldest first."""
+        return self._with.versions.names(Uid(uid))
+
+    def model_version(self, uid: str) -> str:
+        """The version that predictions are made with now."""
+        return self._pool.name(Uid(uid))
+
+    def delete(self, uid: str) -> None:
+        """Forget a project: its models, snapshots and ledger. Its labels lie in Label Studio and stay."""
+        self._with.queue.forget(Uid(uid))
+        self._with.records.delete(uid)
+        self._pool.drop(uid)
+        self._with.facts.forget(uid)
+
+    def duplicate(self, src: str, dst: str) -> None:
+        """Let project `dst` start with the current version of `src`."""
+        source = self._with.records.get(Uid(src))
+        if self._with.records.find(Uid(dst)) is None:
+            self._with.records.put(replace(source, uid=dst, set_up_at=time.time()))
+        self._with.versions.duplicate(src, dst)
+
+    def validate(self, config: str) -> LabellingConfig:
+        """Raises `InvalidConfig` when nothing of the config can be learnt."""
+        return parse_config(config)
+
+    def status(self) -> Status:
+        """What the status page shows."""
+        return self._report.read()
+
+    def counts(self) -> list[Count]:
+        """This process's counters."""
+        names = {"prediction_failures": "reason", "events": "action"}
+        return [
+            Count(name=name, labels={names[name]: label} if name in names else {}, value=float(value))
+            for name, label, value in self._counters.items()
+        ]
+
+    def start(self) -> None:
+        """Begin to listen for swaps and to enqueue what is due."""
+        self._listener.start()
+        self._ticker.start()
+
+    def close(self) -> None:
+        """End the background threads."""
+        self._stop.set()
+        self._listener.close()
+        if self._ticker.is_alive():
+            self._ticker.join(timeout=5)
+        self._with.inputs.close()
+
+    def _record(self, uid: str, label_config: str, *, set_up: bool = False) -> ProjectRecord:
+        """The project's record with this config, stored if it differs."""
+        known = self._with.records.find(uid)
+        now = replace(known or ProjectRecord(uid, f"Project {Uid(uid).project_id}", ""), label_config=label_config)
+        if set_up and (known is None or known.label_config != label_config):
+            now = replace(now, set_up_at=time.time())
+        if now != known:
+            self._with.records.put(now)
+            self._mark(uid)
+        return now
+
+    def _config_to_predict(self, uid: str | None, label_config: str | None) -> LabellingConfig:
+        if label_config:
+            config = parse_config(label_config)
+            if uid is not None:
+                self._record(Uid(uid), label_config)
+            return config
+        if uid is None:
+            raise InvalidRequest("Got neither project nor label_config; send them as Label Studio does.")
+        record = self._with.records.get(Uid(uid))
+        if not record.label_config:
+            raise UnknownProject(f"Project {uid} has no labelling config here yet; call /setup first.")
+        return parse_config(record.label_config)
+
+    def _ask_for_refresh(self, uid: str, version: str) -> None:
+        try:
+            self._with.queue.refresh(uid, version)
+        except QueueUnavailable as error:
+            log.warning("What was not reached in time waits for the next refresh: %s", error)
+
+    def _mark(self, uid: str) -> None:
+        try:
+            self._with.queue.mark(uid, time.time())
+        except QueueUnavailable as error:
+            log.warning("Project %s is read again once Redis is back: %s", uid, error)
+
+    def _swap(self, uid: str) -> None:
+        self._pool.swap(uid)
+
+    def _look_at_everything(self) -> None:
+        """Redis is there (again): events may have been missed, so every project is read once."""
+        for record in self._with.records.all():
+            self._mark(record.uid)
+
+    def _tick(self) -> None:
+        reconciled = time.monotonic()
+        while not self._stop.wait(TICK):
+            try:
+                self._events.retry_missed()
+                if time.monotonic() - reconciled > self.settings.reconcile_interval:
+                    reconciled = time.monotonic()
+                    if self._with.facts.is_time("reconcile", "all", int(self.settings.reconcile_interval)):
+                        self._look_at_everything()
+                self._with.queue.tick(time.time())
+            except QueueUnavailable as error:
+                log.debug("Nothing is enqueued while Redis is away: %s", error)
+            except PrelabelError as error:
+                log.warning("Looking for due work failed and is tried again: %s", error)

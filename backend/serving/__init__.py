@@ -1,0 +1,1 @@
+"""Answers predictions from a pool of loaded versions; synchronous, no queue."""

@@ -1,0 +1,55 @@
+"""Which family answers for a control: the one its config names, the one it had before, or the default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backend.converters import CONVERTERS
+from backend.errors import InvalidConfig
+from backend.labelstudio.config import Control
+from backend.store.manifest import ControlVersion
+
+if TYPE_CHECKING:
+    from model_zoo.base import Family
+
+WEIGHTS_FILE = "weights_file"
+"""Key in a part's recipe: the file inside the weights folder that the config named."""
+
+
+@dataclass(frozen=True)
+class Families:
+    """The zoo as this process sees it. Families that share a weights folder share their encoders."""
+
+    weights_dir: Path | None = None
+
+    def of(self, control: Control, before: ControlVersion | None = None) -> Family:
+        """The control's family. `before` is its part of the version that serves now: a default, once chosen, never
+        changes under people. Raises `InvalidConfig` for a name that the zoo does not have, or that is of another kind
+        of task."""
+        # Imported here: the server must not load the zoo before a model is needed.
+        from model_zoo.errors import UnknownFamily
+        from model_zoo.registry import default_family, family
+
+        kind = CONVERTERS[control.tag].kind(control)
+        if kind is None:
+            raise InvalidConfig(f'No model fits {control.tag} "{control.name}" on {control.object_tag}.')
+        name = control.model or (before.family if before else default_family(kind))
+        try:
+            chosen = family(name, self.weights_dir, control.model_path)
+        except UnknownFamily as error:
+            raise InvalidConfig(f'prelabel_model of {control.tag} "{control.name}": {error}') from None
+        if chosen.task is not kind:
+            raise InvalidConfig(
+                f'prelabel_model of {control.tag} "{control.name}": {chosen.name} solves {chosen.task.value}, wanted '
+                f"a family for {kind.value}. `prelabel models` lists them."
+            )
+        return chosen
+
+    def behind(self, part: ControlVersion) -> Family:
+        """The family that trained `part`. Raises the zoo's `UnknownFamily`."""
+        from model_zoo.registry import family
+
+        weights_file = part.recipe.get(WEIGHTS_FILE)
+        return family(part.family, self.weights_dir, str(weights_file) if weights_file else None)

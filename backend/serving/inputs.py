@@ -1,0 +1,126 @@
+"""From a task's data to what a model is given: the text itself, or an image file fetched ahead of the model."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from backend.converters import CONVERTERS
+from backend.errors import MediaError, PrelabelError, TaskUnusable
+from backend.labelstudio.config import Control
+from backend.labelstudio.media import MediaFetcher
+from backend.labelstudio.media.locations import shown
+from backend.store.features import feature_key
+from model_zoo.errors import UnreadableInput
+from model_zoo.images import MAX_PIXELS, check_image
+from model_zoo.types import Input
+
+log = logging.getLogger(__name__)
+
+Task = dict[str, Any]
+"""A task as Label Studio sends it: `id`, `data`, and more."""
+
+
+def content_key(control: Control, task: Task) -> str:
+    """The key under which features of this control's input are stored: SHA-256 of the text or of the media's URL.
+
+    A URL stands for what it shows: Label Studio never puts other bytes under an upload's address.
+    """
+    value = CONVERTERS[control.tag].input_of(control, data_of(task))
+    return feature_key(f"{control.object_tag}\0{value}")
+
+
+def data_of(task: Any) -> dict[str, Any]:
+    """The task's data, checked. Raises `TaskUnusable`."""
+    if not isinstance(task, dict):
+        raise TaskUnusable(f"Got a task that is a {type(task).__name__}, wanted an object with `id` and `data`.")
+    data = task.get("data")
+    if not isinstance(data, dict):
+        raise TaskUnusable(f"Got task data of type {type(data).__name__}, wanted an object; import the task again.")
+    return data
+
+
+class InputReader:
+    """Reads inputs; several media at once, ahead of whoever consumes them."""
+
+    def __init__(self, media: MediaFetcher, parallel: int = 8, max_pixels: int = MAX_PIXELS) -> None:
+        self._media = media
+        self._max_pixels = max_pixels
+        self._threads = ThreadPoolExecutor(parallel, thread_name_prefix="prelabel-media")
+
+    def read(self, control: Control, task: Task) -> Input:
+        """The input of one task. Raises `TaskUnusable`, of which `MediaError` is one."""
+        value = CONVERTERS[control.tag].input_of(control, data_of(task))
+        if not control.fetched:
+            return value
+        task_id = task.get("id")
+        known_id = task_id if isinstance(task_id, int) else None
+        if control.object_tag == "Text":
+            return self._media.fetch_text(value, task_id=known_id)
+        return self._image(value, known_id)
+
+    def read_many(
+        self, control: Control, tasks: Sequence[Any], ahead: int = 64, deadline: float | None = None
+    ) -> Generator[Input | PrelabelError, None, None]:
+        """Inputs in order, or why there is none; at most `ahead` media are fetched before they are asked for.
+
+        Ends before the last task when `deadline` (`time.monotonic`) passes, and waits for no medium beyond it.
+        """
+        inputs = self._fetched(control, tasks, ahead, deadline) if control.fetched else self._plain(control, tasks)
+        with closing(inputs):
+            while deadline is None or time.monotonic() < deadline:
+                try:
+                    yield next(inputs)
+                except (StopIteration, FutureTimeout):
+                    return
+
+    def _plain(self, control: Control, tasks: Sequence[Any]) -> Generator[Input | PrelabelError, None, None]:
+        yield from (self._read_or_reason(control, task) for task in tasks)
+
+    def _fetched(
+        self, control: Control, tasks: Sequence[Any], ahead: int, deadline: float | None
+    ) -> Generator[Input | PrelabelError, None, None]:
+        upcoming = iter(tasks)
+        pending = deque(self._threads.submit(self._read_or_reason, control, task) for task in islice(upcoming, ahead))
+        try:
+            while pending:
+                left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
+                yield pending[0].result(left)
+                pending.popleft()
+                pending.extend(
+                    self._threads.submit(self._read_or_reason, control, task) for task in islice(upcoming, 1)
+                )
+        finally:  # whoever stops asking early, at a deadline say, must not leave work behind
+            for future in pending:
+                future.cancel()
+
+    def close(self) -> None:
+        """End the fetching threads; what is in flight is waited for no longer than its own time-out."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _read_or_reason(self, control: Control, task: Any) -> Input | PrelabelError:
+        try:
+            return self.read(control, task)
+        except PrelabelError as error:
+            return error
+        except Exception as error:  # whatever an odd address breaks costs that one task only
+            log.exception("Reading a task's input failed.")
+            return TaskUnusable(f"Its input could not be read ({type(error).__name__}: {error}).")
+
+    def _image(self, url: str, task_id: int | None) -> Path:
+        """The file, its header judged before it joins a batch: one that fails later costs the batch a second run."""
+        path = self._media.fetch(url, task_id=task_id)
+        try:
+            check_image(path, self._max_pixels)
+        except UnreadableInput as error:
+            self._media.forget(url)  # whoever mends the file must not meet the broken one again
+            raise MediaError(f'"{shown(url)}" cannot be used: {error}') from None
+        return path

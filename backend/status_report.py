@@ -1,0 +1,89 @@
+"""What `prelabel status` and `prelabel models` print."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from backend.errors import PrelabelError
+from backend.settings import Settings
+
+
+class NoAnswer(PrelabelError):
+    """No backend where one was looked for, or one that refuses us."""
+
+
+def fetch_status(settings: Settings) -> dict[str, Any]:
+    """What the backend at the settings' own address answers to `GET /`. Raises `NoAnswer`."""
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 compared, not bound
+    address = settings.public_url or f"http://{host}:{settings.port}"
+    secret = settings.password.get_secret_value() if settings.password else ""
+    auth = (settings.username, secret) if settings.username else None
+    try:
+        answer = httpx.get(address, headers={"Accept": "application/json"}, auth=auth, timeout=10.0)
+    except httpx.HTTPError as error:
+        raise NoAnswer(
+            f"No backend answers at {address} ({error}). Start one with `prelabel up`, or say where it is with --port."
+        ) from None
+    if answer.status_code == 401:
+        raise NoAnswer(f"The backend at {address} wants a password: set PRELABEL_USERNAME and PRELABEL_PASSWORD.")
+    if answer.status_code != 200:
+        raise NoAnswer(f"The backend at {address} answered with HTTP {answer.status_code}, expected 200; see its log.")
+    status: dict[str, Any] = answer.json()
+    return status
+
+
+def render_status(status: dict[str, Any], console: Console | None = None) -> None:
+    """Print a table of the projects, and the last errors."""
+    console = console or Console()
+    console.print(f"{status['title']} {status['release']} is {status['status']}.")
+    console.print(f"Label Studio: {status['label_studio'] or 'not connected yet'}")
+    if not status["queue"]:
+        console.print("[red]Redis is away: nothing is learnt until it is back.[/red]")
+    table = Table("project", "title", "version", "labelled", "accuracy", "job", title="Projects")
+    for project in status["projects"]:
+        total = project["total"]
+        table.add_row(
+            str(project["id"]),
+            escape(project["title"]),
+            project["version"],
+            f"{project['labelled']} of {total}" if total is not None else str(project["labelled"]),
+            "" if project["accuracy"] is None else f"{project['accuracy']:.1%}",
+            _job(project["job"]),
+        )
+    console.print(table if status["projects"] else "No projects yet: prelabel connect --project ID")
+    for error in (*status["errors"], *(error for project in status["projects"] for error in project["errors"])):
+        console.print(error["message"], style="red", markup=False)
+
+
+def _job(job: dict[str, Any] | None) -> str:
+    if job is None:
+        return ""
+    parts = [job["kind"], job["state"], job["stage"] or ""]
+    if job["fraction"] is not None:
+        parts.append(f"{job['fraction']:.0%}")
+    if job["eta"] is not None:
+        parts.append(f"{job['eta']:.0f} s left")
+    return " ".join(part for part in parts if part)
+
+
+def family_rows(settings: Settings) -> list[dict[str, Any]]:
+    """The families of the zoo as JSON objects."""
+    from model_zoo.registry import describe
+
+    return [asdict(card) for card in describe(settings.weights_dir)]
+
+
+def render_families(rows: list[dict[str, Any]], console: Console | None = None) -> None:
+    """Print three lines a family: a table of them is too wide for a terminal."""
+    console = console or Console()
+    for row in rows:
+        found = row["found"] or "not found here; the hub is asked, else training starts from random numbers"
+        console.print(row["name"], style="bold", highlight=False)
+        console.print(f"  weights: {found}, {row['size'] / 1e6:.0f} MB", highlight=False)
+        console.print(f"  licence: {row['licence']}", highlight=False)

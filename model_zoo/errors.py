@@ -1,0 +1,31 @@
+"""The zoo's errors. Messages say what was got, what was wanted, and what to do next."""
+
+from __future__ import annotations
+
+
+class ZooError(Exception):
+    """Base of everything the zoo raises on purpose."""
+
+
+class UnknownFamily(ZooError):
+    """A name that the registry does not list."""
+
+
+class WeightsNotFound(ZooError):
+    """Pretrained weights that no place in the search order has."""
+
+
+class CheckpointError(ZooError):
+    """A checkpoint that is damaged, incomplete, or of another family or label list."""
+
+
+class UnreadableInput(ZooError):
+    """An image or a text that cannot be decoded within the bounds."""
+
+
+class TrainingImpossible(ZooError):
+    """Too little, or contradictory, to learn from: no example, say."""
+
+
+class Cancelled(ZooError):
+    """The caller asked for the work to stop."""

@@ -1,0 +1,86 @@
+"""The zoo's one list. Importing it, or listing what it names, imports no torch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from model_zoo.base import Family
+from model_zoo.errors import UnknownFamily, WeightsNotFound
+from model_zoo.image_classification.efficientnet_lite0_linear import EfficientNetLite0Linear
+from model_zoo.runtime import shared_runtime
+from model_zoo.text_classification.minilm_linear import MiniLMLinear
+from model_zoo.types import TaskKind
+from model_zoo.weights import Weights, locate
+
+FAMILIES: tuple[type[Family], ...] = (MiniLMLinear, EfficientNetLite0Linear)
+"""Every family. The first of a task's is its default for new projects; older ones keep what their versions name."""
+
+
+@dataclass(frozen=True)
+class FamilyCard:
+    """What `prelabel models` says of a family. `found` names where its weights are, None where they are not;
+    `size` is that of the weights in bytes."""
+
+    name: str
+    task: TaskKind
+    weights: tuple[str, ...]
+    found: str | None
+    licence: str
+    size: int
+
+
+def by_name(families: Sequence[type[Family]]) -> dict[str, type[Family]]:
+    """Raises ValueError when two families share a name."""
+    twice = [name for name, count in Counter(kind.name for kind in families).items() if count > 1]
+    if twice:
+        raise ValueError(f"Two families are called {twice[0]!r}; give one of them another name or version.")
+    return {kind.name: kind for kind in families}
+
+
+_BY_NAME = by_name(FAMILIES)
+
+
+def family(name: str, weights_dir: Path | None = None, weights_file: str | None = None) -> Family:
+    """The family called `name`; all that share a weights folder in this process share their encoders.
+
+    `weights_file` names a file inside that folder. Raises `UnknownFamily`.
+    """
+    kind = _BY_NAME.get(name)
+    if kind is None:
+        raise UnknownFamily(f"Got the model {name!r}, wanted one of: {', '.join(_BY_NAME)}.")
+    return kind(shared_runtime(weights_dir), weights_file)
+
+
+def default_family(kind: TaskKind) -> str:
+    """The name of the family that new projects of this kind start with. Raises `UnknownFamily`."""
+    for candidate in FAMILIES:
+        if candidate.task is kind:
+            return candidate.name
+    raise UnknownFamily(
+        f"No family solves {kind.value}; wanted one of: {', '.join(sorted({f.task for f in FAMILIES}))}."
+    )
+
+
+def describe(weights_dir: Path | None = None) -> list[FamilyCard]:
+    """A card for each family, in the list's order. Asks nothing over the network."""
+    return [
+        FamilyCard(
+            kind.name,
+            kind.task,
+            tuple(weights.name for weights in kind.weights),
+            _found(kind.weights, weights_dir),
+            kind.licence,
+            sum(weights.size for weights in kind.weights),
+        )
+        for kind in FAMILIES
+    ]
+
+
+def _found(wanted: Sequence[Weights], weights_dir: Path | None) -> str | None:
+    try:
+        return ", ".join(locate(weights, weights_dir, hub=False).origin for weights in wanted)
+    except WeightsNotFound:
+        return None

@@ -1,0 +1,38 @@
+"""What a process shares between all its models: encoders, loaded once, on first use."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from typing import TypeVar
+
+from model_zoo.base import Encoder
+from model_zoo.weights import locate
+
+AnyEncoder = TypeVar("AnyEncoder", bound=Encoder)
+
+
+class Runtime:
+    """Hands out one encoder per class and weights file. Thread-safe; holds no tensors until an encoder encodes."""
+
+    def __init__(self, weights_dir: Path | None = None) -> None:
+        self.weights_dir = weights_dir
+        self._lock = Lock()
+        self._encoders: dict[tuple[type[Encoder], str | None], Encoder] = {}
+
+    def encoder(self, kind: type[AnyEncoder], file: str | None = None) -> AnyEncoder:
+        """The encoder of this kind; `file` names weights inside the weights folder. Raises `WeightsNotFound`."""
+        with self._lock:
+            known = self._encoders.get((kind, file))
+            if known is None:
+                known = kind(locate(kind.weights, self.weights_dir, file))
+                self._encoders[(kind, file)] = known
+            assert isinstance(known, kind)  # noqa: S101 - keyed by class just above
+            return known
+
+
+@cache
+def shared_runtime(weights_dir: Path | None = None) -> Runtime:
+    """The process's runtime for one weights folder, made when first asked for."""
+    return Runtime(weights_dir)

@@ -1,0 +1,16 @@
+"""Texts as encoders accept them."""
+
+from __future__ import annotations
+
+from model_zoo.errors import UnreadableInput
+from model_zoo.types import Input
+
+MAX_CHARACTERS = 8192
+"""Encoders read far less; cutting first keeps a tokenizer from chewing through megabytes."""
+
+
+def read_text(value: Input | None) -> str:
+    """The text of one item: at most `MAX_CHARACTERS`, encodable as UTF-8. Raises `UnreadableInput` for another type."""
+    if not isinstance(value, str):
+        raise UnreadableInput(f"Got {type(value).__name__}, wanted a text; give the item a text as its input.")
+    return value[:MAX_CHARACTERS].encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,98 @@
+"""What families learn from and what they return, per kind of task.
+
+Everything here is plain data: text, paths, arrays and frozen dataclasses. Nothing in this module
+knows Label Studio, and importing it costs NumPy alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+
+ImageSource = Path | npt.NDArray[np.uint8]
+"""An image file, or decoded RGB pixels of shape (height, width, 3)."""
+
+Input = str | ImageSource
+"""What one item is made of: a text, or an image."""
+
+
+class TaskKind(str, Enum):
+    """The kinds of task that families solve; the first part of every family's name."""
+
+    IMAGE_CLASSIFICATION = "image_classification"
+    TEXT_CLASSIFICATION = "text_classification"
+
+
+@dataclass(frozen=True)
+class LabelSpace:
+    """The labels of one control, in the order in which a model's outputs index them.
+
+    `multiple` says whether several labels may hold at once (independent sigmoids) or exactly one
+    does (a softmax). `descriptions` are what each label is called in words, its aliases and hints
+    included, for models that work before any label exists; one tuple per label.
+    """
+
+    names: tuple[str, ...]
+    multiple: bool = False
+    descriptions: tuple[tuple[str, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(set(self.names)) != len(self.names):
+            raise ValueError(f"Label names must differ from each other, got {self.names!r}.")
+        if self.descriptions and len(self.descriptions) != len(self.names):
+            raise ValueError(
+                f"Got {len(self.descriptions)} descriptions for {len(self.names)} labels; give one tuple per label."
+            )
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing to predict: its input, and its features where they were computed before.
+
+    A family that works on frozen features never opens the input of an item that carries them;
+    such an item may come without one.
+    """
+
+    input: Input | None = None
+    features: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class ClassificationExample:
+    """One labelled item. `labels` holds the names that apply: exactly one unless the space is multiple."""
+
+    item: Item
+    labels: frozenset[str]
+
+
+Example = ClassificationExample
+"""The union of all example types; grows with the kinds of task."""
+
+
+@dataclass(frozen=True)
+class ClassificationOutput:
+    """Probabilities of shape (labels,) in the label space's order, raw: neither calibrated nor thresholded."""
+
+    probabilities: FloatArray
+
+
+Output = ClassificationOutput
+"""The union of all output types; grows with the kinds of task."""
+
+
+def stack_features(items: Sequence[Item]) -> FloatArray:
+    """Features of `items` as one array of shape (items, dimensions). Every item must carry them."""
+    rows = [item.features for item in items if item.features is not None]
+    if len(rows) != len(items):
+        raise ValueError(f"{len(items) - len(rows)} of {len(items)} items carry no features; compute them first.")
+    return np.stack(rows).astype(np.float32) if rows else np.empty((0, 0), np.float32)

@@ -1,0 +1,61 @@
+"""What the terminal shows of a status."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from backend.status_report import render_status
+
+PROJECT: dict[str, Any] = {
+    "id": 7,
+    "title": "[red]Tickets[/red]",
+    "version": "v3",
+    "labelled": 12,
+    "total": 400,
+    "accuracy": 0.875,
+    "job": {"kind": "train", "state": "started", "stage": "training", "fraction": 0.5, "eta": 3.2},
+    "errors": [{"at": 0.0, "message": "Label Studio was away."}],
+}
+STATUS: dict[str, Any] = {
+    "status": "UP",
+    "title": "Prelabel",
+    "release": "0.1.0",
+    "label_studio": "http://localhost:8080",
+    "queue": True,
+    "projects": [PROJECT],
+    "errors": [],
+}
+
+
+def shown(**changes: Any) -> str:
+    console = Console(file=io.StringIO(), width=160)
+    render_status({**STATUS, **changes}, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_project_is_shown_with_its_job_and_errors() -> None:
+    text = shown()
+    for part in ("v3", "12 of 400", "87.5%", "train started training 50% 3 s left", "Label Studio was away."):
+        assert part in text
+
+
+def test_titles_of_other_people_are_no_markup() -> None:
+    assert "[red]Tickets[/red]" in shown()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"queue": False}, "Redis is away"),
+        ({"projects": []}, "prelabel connect"),
+        ({"label_studio": None}, "not connected yet"),
+        ({"projects": [{**PROJECT, "total": None, "accuracy": None, "job": None}]}, "12"),
+    ],
+)
+def test_what_is_missing_is_said(changes: dict[str, Any], said: str) -> None:
+    assert said in shown(**changes)

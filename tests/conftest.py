@@ -1,0 +1,40 @@
+"""Fixtures that need a real collaborator: one Label Studio for the whole run, one fresh project per test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.label_studio import LabelStudioInstance, TestProject, below_path, start_instance
+
+
+@pytest.fixture(scope="session")
+def label_studio_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the session's Label Studio serves as local files."""
+    return tmp_path_factory.mktemp("local-files")
+
+
+@pytest.fixture(scope="session")
+def label_studio(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config, label_studio_files: Path
+) -> Iterator[LabelStudioInstance]:
+    """A real Label Studio that allows private addresses, with personal access tokens (legacy ones off)."""
+    kept = pytestconfig.cache.mkdir("label-studio")
+    instance = start_instance(tmp_path_factory.mktemp("label-studio"), kept, files=label_studio_files)
+    yield instance
+    instance.close()
+
+
+@pytest.fixture
+def project(label_studio: LabelStudioInstance) -> TestProject:
+    """A fresh project: one `Choices` named topic (billing, technical, other) on `$text`."""
+    return label_studio.new_project()
+
+
+@pytest.fixture
+def sub_path_url(label_studio: LabelStudioInstance) -> Iterator[str]:
+    """The same Label Studio behind a proxy, below `/label-studio`."""
+    with below_path(label_studio.url) as url:
+        yield url

@@ -1,0 +1,255 @@
+"""A whole Prelabel as real processes, on a Redis that the test owns: to be watched, and hit where it hurts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import SecretStr
+
+from backend.embedded_redis import EmbeddedRedis
+from backend.errors import UnknownJob
+from backend.jobs.collaborators import Collaborators, build_collaborators
+from backend.jobs.queue import job_id
+from backend.jobs.view import JobKind, JobState, JobView
+from backend.labelstudio.connect import connect_projects
+from backend.projects.identity import Uid
+from backend.settings import Settings
+from backend.worker import worker_names
+from tests.label_studio import LabelStudioInstance, TestProject
+
+ROOT = Path(__file__).parents[2]
+
+Seen = TypeVar("Seen")
+
+
+def eventually(look: Callable[[], Seen], what: str, seconds: float = 60.0, every: float = 0.05) -> Seen:
+    """Wait until `look` answers something true, and return it. Fails with `what` was waited for and what was seen."""
+    deadline = time.monotonic() + seconds
+    while True:
+        seen = look()
+        if seen:
+            return seen
+        if time.monotonic() > deadline:
+            raise AssertionError(f"Waited {seconds:g} s for {what}; saw last: {seen!r}")
+        time.sleep(every)
+
+
+class BackendProcess:
+    """`prelabel up` (or another command) in `folder`. Its children are found by what they say of themselves in Redis."""
+
+    def __init__(
+        self, folder: Path, studio: LabelStudioInstance, redis: EmbeddedRedis, settings: Mapping[str, Any]
+    ) -> None:
+        self.folder = folder
+        self.redis = redis
+        self.settings = Settings(
+            label_studio_url=studio.url,
+            label_studio_api_key=SecretStr(studio.api_key),
+            data_dir=folder,
+            redis_url=SecretStr(redis.url),
+            port=free_port(),
+            **settings,
+        )
+        self.url = f"http://127.0.0.1:{self.settings.port}"
+        self.collaborators: Collaborators = build_collaborators(self.settings)
+        self.client = httpx.Client(base_url=self.url, timeout=30.0)
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._more = settings
+
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        """Start `prelabel COMMAND`, in a session of its own; its log goes to a file that failing tests show."""
+        given = {f"PRELABEL_{name.upper()}": str(value) for name, value in self._more.items()}
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("PRELABEL_", "LABEL_STUDIO"))},
+            **given,
+            "PRELABEL_REDIS_URL": self.redis.url,
+            "PRELABEL_DATA_DIR": str(self.folder),
+            "PRELABEL_PORT": str(self.settings.port),
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": str(ROOT),
+        }
+        with (self.folder / "log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "backend.cli", *command],
+                env=environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._processes.append(process)
+        return process
+
+    def up(self) -> None:
+        """Start everything and wait until server and workers are there."""
+        self.start("up")
+        eventually(self.healthy, "the server to answer /health", 90.0)
+        eventually(self.worker_pid, "the worker to register", 120.0)
+
+    def healthy(self) -> bool:
+        with suppress(httpx.HTTPError):
+            return self.client.get("/health", timeout=5.0).status_code == 200
+        return False
+
+    def close(self) -> None:
+        """Stop what was started, each with all its descendants."""
+        for process in self._processes:
+            stop(process)
+        self.client.close()
+        self.collaborators.close()
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text(errors="replace")
+
+    def connect(self, project: TestProject) -> str:
+        """Connect a project as `prelabel connect` does; its uid."""
+        failed = [hop for hop in connect_projects(self.settings, [project.id]) if not hop.ok]
+        assert not failed, failed
+        return Uid.from_project(project.id, project.created["created_at"])
+
+    def worker_pid(self, name: str | None = None) -> int | None:
+        """The process that takes trainings; None while none is registered or it is gone."""
+        name = name or f"{socket.gethostname()}-{self.settings.port}"
+        pid: Any = self.collaborators.redis.hget(f"rq:worker:{worker_names(name)[0]}", "pid")
+        return int(pid) if pid is not None and is_alive(int(pid)) else None
+
+    def horse_pid(self, name: str | None = None) -> int | None:
+        """The process that runs a training now."""
+        worker = self.worker_pid(name)
+        return next(iter(children(worker)), None) if worker else None
+
+    def server_pids(self) -> list[int]:
+        names: Any = self.collaborators.redis.zrange("prelabel:servers", 0, -1)
+        pids = {int(name.decode().split(":")[1]) for name in names}
+        return sorted(pid for pid in pids if is_alive(pid))
+
+    def training(self, uid: str) -> JobView | None:
+        """The project's training job; None where the queue knows of none."""
+        try:
+            return self.collaborators.queue.job(job_id(JobKind.TRAIN, uid))
+        except UnknownJob:
+            return None
+
+    def version(self, uid: str) -> str:
+        """The version that the store's pointer names."""
+        return self.collaborators.versions.current_name(uid)
+
+    def predict(self, uid: str, tasks: list[dict[str, Any]]) -> dict[str, Any]:
+        """One `/predict` as Label Studio sends it; any other answer than 200 is an error."""
+        config = self.collaborators.records.get(uid).label_config
+        answer = self.client.post("/predict", json={"tasks": tasks, "project": uid, "label_config": config})
+        answer.raise_for_status()
+        return dict(answer.json())
+
+    def wait_for_version(self, uid: str, number: int, seconds: float = 90.0) -> None:
+        """Until version `number`, or a later one, is current."""
+        eventually(
+            lambda: int(self.version(uid)[1:]) >= number,
+            f"v{number} of {uid}, which has {self.version(uid)} and the training {self.training(uid)}",
+            seconds,
+        )
+
+    def wait_until_idle(self, uid: str, seconds: float = 120.0) -> None:
+        """Until nothing is due, queued or running for the project."""
+        queue = self.collaborators.queue
+
+        def idle() -> bool:
+            return uid not in queue.due() and not [job for job in queue.jobs(uid) if job.state.alive]
+
+        eventually(idle, f"project {uid} to come to rest, which has {queue.jobs(uid)}", seconds, 0.1)
+
+    def catch(self, uid: str, stages: tuple[str, ...], seconds: float = 60.0) -> int:
+        """Wait until the project's training reports one of `stages`, and stop its process there; its pid."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            job = self.training(uid)
+            if job is not None and job.state is JobState.STARTED and job.stage in stages:
+                horse = self.horse_pid()
+                if horse is not None:
+                    os.kill(horse, signal.SIGSTOP)
+                    return horse
+            time.sleep(0.001)
+        raise AssertionError(f"Waited {seconds:g} s for a training in {stages}; the job is {self.training(uid)}")
+
+
+def kill(pid: int) -> None:
+    """SIGKILL, and wait until the process is gone."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: not is_alive(pid), f"process {pid} to be gone", 10.0, 0.01)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """SIGTERM; after a while, SIGKILL to it and all its descendants."""
+    family = descendants(process.pid)
+    process.terminate()
+    try:
+        process.wait(30.0)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for pid in family:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process exists and is no zombie."""
+    fields = _stat(pid)
+    return fields is not None and fields[0] != "Z"
+
+
+def children(pid: int) -> list[int]:
+    """The living children of a process."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        fields = _stat(int(entry.name)) if entry.name.isdigit() else None
+        if fields is not None and int(fields[1]) == pid and fields[0] != "Z":
+            found.append(int(entry.name))
+    return sorted(found)
+
+
+def parent(pid: int) -> int:
+    fields = _stat(pid)
+    assert fields is not None, f"process {pid} is gone"
+    return int(fields[1])
+
+
+def descendants(pid: int) -> list[int]:
+    """Children, their children, and so on."""
+    found = children(pid)
+    return [*found, *(grandchild for child in found for grandchild in descendants(child))]
+
+
+def _stat(pid: int) -> list[str] | None:
+    """State, parent and more of a process; None where there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """Have the process stand still within the block."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
