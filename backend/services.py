@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from backend.dashboard.status import StatusReport
-from backend.errors import InvalidRequest, PrelabelError, QueueUnavailable, UnknownProject
+from backend.errors import InvalidRequest, PrelabelError, QueueUnavailable, StoreError, UnknownProject
 from backend.jobs.collaborators import build_collaborators
 from backend.jobs.events import ACTIONS, EventOutcome, Events
 from backend.jobs.policy import Rules
@@ -196,8 +196,11 @@ class Services:
 
     def _look_at_everything(self) -> None:
         """Redis is there (again): events may have been missed, so every project is read once."""
-        for record in self._with.records.all():
-            self._mark(record.uid)
+        try:
+            for record in self._with.records.all():
+                self._mark(record.uid)
+        except StoreError as error:  # it must not end the thread that listens
+            log.warning("The projects cannot be listed; the next look at all of them will: %s", error)
 
     def _tick(self) -> None:
         reconciled = time.monotonic()

@@ -35,10 +35,10 @@ log = logging.getLogger(__name__)
 QUEUES = ("train", "background")
 PRELOADED = (
     "torch",
-    "torchvision",
-    "timm",
-    "transformers",
-    "sklearn.linear_model",
+    "timm.models.efficientnet",
+    "transformers.models.bert.modeling_bert",
+    "tokenizers",
+    "scipy.optimize",
     "safetensors.torch",
     "model_zoo.registry",
     "backend.jobs.train",

@@ -74,11 +74,13 @@ class Events:
     def retry_missed(self) -> None:
         """Mark what could not be marked before. Raises `QueueUnavailable` while Redis is still away."""
         with self._guard:
-            missed = sorted(self._missed)
-        for uid in missed:
-            self._queue.mark(uid, time.time())
-            with self._guard:
-                self._missed.discard(uid)
+            missed, self._missed = self._missed, set()
+        try:
+            while missed:
+                self._queue.mark(min(missed), time.time())
+                missed.remove(min(missed))
+        finally:
+            self._look_again(*missed)
 
     def _look_again(self, *uids: str) -> None:
         with self._guard:
@@ -126,7 +128,7 @@ class Events:
             due = time.time() + decision.delay
             self._queue.mark(uid, due, postpone=decision.delay > 0 and action in DEBOUNCED)
             if decision.delay == 0:
-                self._queue.tick(due)
+                self._queue.hasten(uid)
         version = self._versions.current_name(uid)
         if decision.refresh and version != UNTRAINED:
             self._queue.refresh(uid, version)

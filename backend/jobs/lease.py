@@ -30,8 +30,10 @@ _ACQUIRE = """
 if not redis.call('set', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
     return {0, redis.call('get', KEYS[1])}
 end
-local fence = math.max(tonumber(redis.call('get', KEYS[2]) or '0') + 1, tonumber(ARGV[3]))
-redis.call('set', KEYS[2], fence)
+local time = redis.call('time')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local fence = math.max(tonumber(redis.call('get', KEYS[2]) or '0') + 1, tonumber(ARGV[3]), now)
+redis.call('set', KEYS[2], string.format('%.0f', fence))
 return {fence, ''}
 """
 _PROLONG = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) end return 0"
@@ -39,7 +41,11 @@ _RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del
 
 
 class Lease:
-    """A lease that is held. `fence` is greater than that of every lease of the project before it."""
+    """A lease that is held. `fence` is greater than that of every lease of the project before it.
+
+    It begins at Redis' clock in milliseconds: a Redis that has lost its memory must not give a fence a second time,
+    while whoever holds it already may still publish.
+    """
 
     def __init__(self, connection: redis.Redis, uid: str, owner: str, fence: int, ttl: float) -> None:
         self.uid = uid
@@ -58,7 +64,8 @@ class Lease:
         return not self._lost and time.monotonic() < self._until
 
     def check(self) -> None:
-        """Raise `Superseded` unless the lease is held."""
+        """Ask Redis, and raise `Superseded` unless the lease is held."""
+        self._prolong()
         if not self.held:
             raise Superseded(
                 f"The lease of project {self.uid} was lost (fence {self.fence}); another worker may be training it. "
@@ -80,17 +87,20 @@ class Lease:
             log.debug("The lease of %s was not given back and runs out by itself: %s", self.uid, problem)
 
     def _beat(self) -> None:
-        while not self._stop.wait(self._ttl / 5):
-            asked = time.monotonic()
-            try:
-                kept = self._redis.eval(_PROLONG, 1, _key(self.uid), self._owner, int(self._ttl * 1000))
-            except redis.RedisError as problem:
-                log.warning("The lease of %s could not be prolonged: %s", self.uid, problem)
-                continue
-            if not kept:
-                self._lost = True
-                return
+        while not self._lost and not self._stop.wait(self._ttl / 5):
+            self._prolong()
+
+    def _prolong(self) -> None:
+        asked = time.monotonic()
+        try:
+            kept = self._redis.eval(_PROLONG, 1, _key(self.uid), self._owner, int(self._ttl * 1000))
+        except redis.RedisError as problem:
+            log.warning("The lease of %s could not be prolonged: %s", self.uid, problem)
+            return
+        if kept:
             self._until = asked + self._ttl
+        else:
+            self._lost = True
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from rq.serializers import JSONSerializer
 
 from backend.errors import UnknownJob
 from backend.jobs.connection import redis_errors
-from backend.jobs.view import JobKind, JobState, JobView, state_of, view_of
+from backend.jobs.view import JobKind, JobState, JobView, failure_of, state_of, view_of
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,12 @@ RETRY_AFTER = (0, 5, 30, 120)
 """Seconds before each further attempt of a failed job."""
 KEEP_FINISHED = 86_400
 KEEP_FAILED = 7 * 86_400
+_POSTPONE = """
+local marked = redis.call('zscore', KEYS[1], ARGV[1])
+if not marked or tonumber(marked) > tonumber(ARGV[3]) then
+    redis.call('zadd', KEYS[1], ARGV[2], ARGV[1])
+end
+"""
 ORPHANED_AFTER = 15.0
 """Seconds without a sign of life after which a job that no list of RQ's holds is given up."""
 
@@ -65,9 +71,7 @@ class Queue:
         """
         with redis_errors():
             if postpone:
-                marked = self._redis.zscore(DUE, uid)
-                if marked is None or float(marked) > time.time():
-                    self._redis.zadd(DUE, {uid: due})
+                self._redis.eval(_POSTPONE, 1, DUE, uid, due, time.time())
             else:
                 self._redis.zadd(DUE, {uid: due}, lt=True)
 
@@ -91,11 +95,19 @@ class Queue:
             due: Any = self._redis.zrangebyscore(DUE, "-inf", now)
             return [uid for uid in map(bytes.decode, due) if self._start(JobKind.TRAIN, uid, ()) is not None]
 
+    def hasten(self, uid: str) -> None:
+        """Enqueue a training of the project now, unless one is queued or running.
+
+        One that failed and waits for its next attempt starts at once: what it lacked may be there now.
+        """
+        with redis_errors():
+            self._start(JobKind.TRAIN, uid, (), impatient=True)
+
     def train_now(self, uid: str) -> JobView:
         """Train as soon as a worker is free; a training that runs already is followed by one more."""
         self.mark(uid, 0.0)
+        self.hasten(uid)
         with redis_errors():
-            self._start(JobKind.TRAIN, uid, (), impatient=True)
             job = self._fetch(job_id(JobKind.TRAIN, uid))
         if job is None:  # another process is enqueueing it at this very moment
             return JobView(job_id(JobKind.TRAIN, uid), uid, JobKind.TRAIN, JobState.QUEUED)
@@ -170,14 +182,18 @@ class Queue:
             if not mine:
                 return None
             there = self._fetch(identifier)
+            failure = {}
             if there is not None:
                 waiting = impatient and state_of(there) is JobState.RETRYING
                 if state_of(there).alive and not waiting and not self._orphaned(there):
                     return None
+                failure = failure_of(there)
                 there.delete()
-            return self._enqueue(kind, identifier, (uid, *more))
+            return self._enqueue(kind, identifier, (uid, *more), failure)
 
-    def _enqueue(self, kind: JobKind, identifier: str, arguments: tuple[str, ...]) -> Job | None:
+    def _enqueue(
+        self, kind: JobKind, identifier: str, arguments: tuple[str, ...], failure: dict[str, Any]
+    ) -> Job | None:
         queue, function = (
             (self._train, self._functions.train)
             if kind is JobKind.TRAIN
@@ -192,6 +208,7 @@ class Queue:
                 failure_ttl=KEEP_FAILED,
                 description=f"{kind.value} {' '.join(arguments)}",
                 job_id=identifier,
+                meta=failure,
                 retry=rq.Retry(max=len(RETRY_AFTER), interval=list(RETRY_AFTER)),
                 unique=True,  # holds even where the lock ran out while this process was asleep
             )

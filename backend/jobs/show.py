@@ -79,6 +79,7 @@ class Show:
             forecast = self._forecaster.forecast(part, self._labelled, step, watch)
             urgent = self._with.settings.urgent_tasks
             total.add(self._publisher.publish_urgent(forecast.predictions[:urgent]))
+            self._publisher.name_version()
             total.add(self._publisher.publish_rest(forecast.predictions[urgent:]))
             if total.superseded:
                 return total

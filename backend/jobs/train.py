@@ -55,7 +55,12 @@ class Training:
                 self._with.queue.begin(self._uid)
                 self._with.facts.begin(self._uid)
                 return self._train(held)
-        except (NothingToLearn, Superseded, InvalidConfig, UnknownProject) as reason:
+        except Superseded as reason:
+            # The mark may be gone, and whoever was first may have read the annotations before it was set.
+            self._with.queue.mark(self._uid, time.time())
+            log.info("Project %s: %s", self._uid, reason)
+            return str(reason)
+        except (NothingToLearn, InvalidConfig, UnknownProject) as reason:
             # None is a failure of ours, and trying again would change nothing: an event will, when something changes.
             log.info("Project %s: %s", self._uid, reason)
             return str(reason)
@@ -71,10 +76,10 @@ class Training:
             self._with.facts.synced(self._uid, len(synced.records), synced.total)
             champion = self._with.versions.current(self._uid)
             taught = self._teach(config, synced, champion)
-            held.check()
             if not any(lesson.changed for lesson in taught.values()):
                 return self._unchanged(synced, champion, taught)
             manifest = self._manifest(held.fence, synced, champion, taught)
+            held.check()
             self._publish(manifest)
             return self._show(manifest, config, synced, label_studio)
 
@@ -141,6 +146,7 @@ class Training:
     def _publish(self, manifest: Manifest) -> None:
         """The pointer moves last; from then on the version is there for everybody."""
         report("publish", 0.75, f"Publishing {manifest.name}.")
+        self._with.records.get(self._uid)  # raises where the project was forgotten meanwhile
         self._with.versions.publish(manifest)
         self._with.facts.published(self._uid, int(manifest.metrics["labelled"]))
         detail = {"version": manifest.name, "parent": manifest.parent or UNTRAINED, "notes": list(manifest.notes)}

@@ -85,6 +85,13 @@ def state_of(job: Job) -> JobState:
         return JobState.CANCELED
 
 
+def failure_of(job: Job) -> dict[str, Any]:
+    """What is known of the last failure of a job that has not succeeded since, to be kept by the one after it."""
+    if state_of(job) is JobState.FINISHED:
+        return {}
+    return {key: job.meta[key] for key in ("error", "traceback") if key in job.meta}
+
+
 def view_of(job: Job, attempts: int) -> JobView:
     """Describe `job`, which has `attempts` attempts in all."""
     state, meta = state_of(job), job.meta
