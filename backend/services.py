@@ -216,3 +216,5 @@ class Services:
                 log.debug("Nothing is enqueued while Redis is away: %s", error)
             except PrelabelError as error:
                 log.warning("Looking for due work failed and is tried again: %s", error)
+            except Exception:  # without this thread nothing would be trained again
+                log.exception("Looking for due work failed and is tried again.")

@@ -44,12 +44,15 @@ class Lesson:
 class Taught:
     """`part` is what the next version serves for the control: new, or the champion's, or None where nothing is.
 
-    `changed` says whether it is new; `notes` are sentences for people.
+    `changed` says whether it is new; `notes` are sentences for people about what is wrong. `challenger` and `verdict`
+    are None where nothing was trained.
     """
 
     part: ControlVersion | None
     changed: bool
     notes: tuple[str, ...] = ()
+    challenger: ControlVersion | None = None
+    verdict: Verdict | None = None
 
 
 class Teacher:
@@ -70,10 +73,12 @@ class Teacher:
         records: Iterable[Record],
         champion: ControlVersion | None,
         seen: Collection[int],
+        held_back: Collection[str],
         step: Step,
         watch: Watch,
     ) -> Taught:
-        """Train a challenger and let the gate decide. `seen` are the tasks that the champion has learnt from.
+        """Train a challenger and let the gate decide. `seen` are the tasks that the champion has learnt from,
+        `held_back` the fingerprints of challengers that failed: the same examples would give the same model.
 
         Raises the zoo's `TrainingImpossible` and `Cancelled`.
         """
@@ -87,10 +92,8 @@ class Teacher:
             return Taught(champion, False)
         labels = CONVERTERS[control.tag].label_space(control)
         learnt_from = fingerprint(training, chosen.name, control.model_path, labels.names, labels.multiple, self._seed)
-        if champion is not None and champion.recipe.get(LEARNT_FROM) == learnt_from:
-            if self._load(champion) is not None:
-                return Taught(champion, False)
-            champion = None
+        if self._is_settled(champion, learnt_from, held_back):
+            return Taught(champion, False)
         try:
             lesson, notes = self._lesson(control, chosen, labels, answered, step, watch)
         except WeightsNotFound as error:
@@ -103,8 +106,17 @@ class Teacher:
             WEIGHTS_FILE: control.model_path,
         }
         part, verdict = self._challenge(chosen, lesson, champion, seen, settled, watch)
-        notes = (*notes, f"{control.name}: {verdict.reason}")
-        return Taught(part, True, notes) if verdict.promote else Taught(champion, False, notes)
+        if verdict.promote:
+            return Taught(part, True, notes, part, verdict)
+        return Taught(champion, False, (*notes, f"{control.name}: {verdict.reason}"), part, verdict)
+
+    def _is_settled(self, champion: ControlVersion | None, learnt_from: str, held_back: Collection[str]) -> bool:
+        """Whether training would only give what serves already (unless that is damaged), or what was held back."""
+        if champion is None:
+            return False
+        if champion.recipe.get(LEARNT_FROM) == learnt_from:
+            return self._load(champion) is not None
+        return learnt_from in held_back
 
     def _lesson(
         self,

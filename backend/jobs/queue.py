@@ -122,7 +122,7 @@ class Queue:
         with redis_errors():
             for other in self._jobs_of(uid, JobKind.REFRESH):
                 if other.id != wanted and state_of(other) in (JobState.QUEUED, JobState.RETRYING):
-                    other.delete()
+                    _delete(other)
             self._start(JobKind.REFRESH, uid, (version,))
             job = self._fetch(wanted)
         return self._view(job) if job else JobView(wanted, uid, JobKind.REFRESH, JobState.QUEUED, version)
@@ -188,7 +188,7 @@ class Queue:
                 if state_of(there).alive and not waiting and not self._orphaned(there):
                     return None
                 failure = failure_of(there)
-                there.delete()
+                _delete(there)
             return self._enqueue(kind, identifier, (uid, *more), failure)
 
     def _enqueue(
@@ -276,6 +276,13 @@ def job_id(kind: JobKind, uid: str, *more: str) -> str:
 def open_queue(name: str, connection: redis.Redis) -> rq.Queue:
     """One of RQ's queues. JSON, since RQ's default unpickles whatever lies in Redis."""
     return rq.Queue(name, connection=connection, serializer=JSONSerializer)
+
+
+def _delete(job: Job) -> None:
+    """Delete a job. RQ's own deletion trips over what a heartbeat that came after the job's end left behind: its
+    execution, listed again and half written."""
+    job.connection.delete(job.execution_registry.key)
+    job.delete()
 
 
 def _give_up(queue: rq.Queue, worker_name: str) -> list[str]:

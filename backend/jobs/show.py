@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -71,11 +71,14 @@ class Show:
         self._publisher.name_version()
         return outcome
 
-    def everything(self, step: Step, watch: Watch) -> Published:
+    def everything(self, step: Step, watch: Watch, at_once: int = AT_ONCE) -> Published:
         """Write all that is missing, the urgent first. Started again after an interruption, it goes on where it was."""
         total = Published()
         tasks = self._label_studio.unlabelled_tasks(Uid(self._uid).project_id)
-        while part := self._needed(islice(tasks, AT_ONCE)):
+        while some := list(islice(tasks, at_once)):
+            part = self._needed(some)
+            if not part:  # written before an interruption; the tasks after them may not be
+                continue
             forecast = self._forecaster.forecast(part, self._labelled, step, watch)
             urgent = self._with.settings.urgent_tasks
             total.add(self._publisher.publish_urgent(forecast.predictions[:urgent]))
@@ -86,7 +89,7 @@ class Show:
         self._publisher.name_version()
         return total
 
-    def _needed(self, tasks: Iterator[Task]) -> list[Task]:
+    def _needed(self, tasks: Iterable[Task]) -> list[Task]:
         by_id = {task["id"]: task for task in tasks}
         return [by_id[task] for task in self._publisher.remaining(by_id)]
 

@@ -13,7 +13,7 @@ from backend.errors import InvalidConfig, NothingToLearn, Superseded, UnknownPro
 from backend.jobs.collaborators import Collaborators, build_collaborators
 from backend.jobs.context import current_settings
 from backend.jobs.featurise import Featuriser
-from backend.jobs.learn import Taught, Teacher
+from backend.jobs.learn import LEARNT_FROM, Taught, Teacher
 from backend.jobs.lease import Lease, lease
 from backend.jobs.progress import report
 from backend.jobs.show import Show
@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 THOROUGH_EVERY = 3600
 """Seconds between two comparisons of all annotated tasks, for changes that leave no trace in times and totals."""
+VERDICT = "verdict"
+"""The kind of ledger event that says what the gate made of a challenger."""
 RECORDED_PACKAGES = ("prelabel", "torch", "transformers", "timm", "scikit-learn", "numpy")
 
 
@@ -93,6 +95,7 @@ class Training:
             self._with.settings.seed,
         )
         seen = self._learnt_by(champion)
+        held_back = self._held_back()
         taught = {}
         for number, control in enumerate(config.controls):
             start, share = 0.1 + 0.6 * number / len(config.controls), 0.6 / len(config.controls)
@@ -105,7 +108,9 @@ class Training:
 
             part = champion.controls.get(control.name) if champion else None
             records = synced.records.values()
-            taught[control.name] = teacher.teach(control, records, part, seen, encoded, Watch(progressed))
+            lesson = teacher.teach(control, records, part, seen, held_back, encoded, Watch(progressed))
+            self._record_verdict(control.name, lesson)
+            taught[control.name] = lesson
         return taught
 
     def _learnt_by(self, champion: Manifest | None) -> frozenset[int]:
@@ -113,6 +118,26 @@ class Training:
         if champion is None or champion.snapshot is None:
             return frozenset()
         return frozenset(record.task for record in self._with.snapshots.read(self._uid, champion.snapshot))
+
+    def _held_back(self) -> frozenset[str]:
+        """Fingerprints of what challengers that the gate held back had learnt from."""
+        verdicts = (event.detail for event in self._with.ledger.events(self._uid, VERDICT))
+        return frozenset(str(detail["learnt_from"]) for detail in verdicts if not detail["promote"])
+
+    def _record_verdict(self, control: str, lesson: Taught) -> None:
+        """A challenger keeps its numbers and its reason, promoted or not."""
+        if lesson.challenger is None or lesson.verdict is None:
+            return
+        detail = {
+            "control": control,
+            "promote": lesson.verdict.promote,
+            "reason": lesson.verdict.reason,
+            "learnt_from": lesson.challenger.recipe[LEARNT_FROM],
+            "artifact": lesson.challenger.artifact,
+            "metrics": dict(lesson.challenger.metrics),
+        }
+        log.info("Project %s, %s: %s", self._uid, control, lesson.verdict.reason)
+        self._with.ledger.append(self._uid, [Event(VERDICT, time.time(), detail)])
 
     def _unchanged(self, synced: Synced, champion: Manifest | None, taught: Mapping[str, Taught]) -> str:
         notes = " ".join(note for lesson in taught.values() for note in lesson.notes)

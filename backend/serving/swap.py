@@ -99,7 +99,9 @@ class SwapListener:
                 work()
             except redis.RedisError as error:
                 log.warning("Redis cannot be reached (%s); trying again in %g s.", error, HEARTBEAT)
-                self._stop.wait(HEARTBEAT)
+            except Exception:  # a store that is away at the wrong moment, say: nothing may make this process deaf
+                log.exception("Listening for new versions failed; trying again in %g s.", HEARTBEAT)
+            self._stop.wait(HEARTBEAT)
 
     def _beat(self) -> None:
         while not self._stop.is_set():
@@ -114,10 +116,15 @@ class SwapListener:
             while not self._stop.is_set():
                 message = channel.get_message(timeout=HEARTBEAT)
                 if message is not None:
-                    self._handle(json.loads(message["data"]))
+                    self._handle(message["data"])
 
-    def _handle(self, message: dict[str, str]) -> None:
-        uid, version = message["uid"], message["version"]
+    def _handle(self, message: bytes) -> None:
+        try:
+            announced = json.loads(message)
+            uid, version = str(announced["uid"]), str(announced["version"])
+        except (ValueError, TypeError, KeyError) as error:
+            log.warning("An announcement on %s is none of ours and is left out: %r", CHANNEL, error)
+            return
         try:
             self._swap(uid)
         except Exception:  # a version that cannot be loaded must not end the listening; the old one goes on serving

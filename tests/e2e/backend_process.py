@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -32,7 +33,9 @@ ROOT = Path(__file__).parents[2]
 Seen = TypeVar("Seen")
 
 
-def eventually(look: Callable[[], Seen], what: str, seconds: float = 60.0, every: float = 0.05) -> Seen:
+def eventually(
+    look: Callable[[], Seen], what: str | Callable[[], str], seconds: float = 60.0, every: float = 0.05
+) -> Seen:
     """Wait until `look` answers something true, and return it. Fails with `what` was waited for and what was seen."""
     deadline = time.monotonic() + seconds
     while True:
@@ -40,16 +43,48 @@ def eventually(look: Callable[[], Seen], what: str, seconds: float = 60.0, every
         if seen:
             return seen
         if time.monotonic() > deadline:
-            raise AssertionError(f"Waited {seconds:g} s for {what}; saw last: {seen!r}")
+            missed = what if isinstance(what, str) else what()
+            raise AssertionError(f"Waited {seconds:g} s for {missed}; saw last: {seen!r}")
         time.sleep(every)
 
 
-class BackendProcess:
-    """`prelabel up` (or another command) in `folder`. Its children are found by what they say of themselves in Redis."""
+class OwnRedis:
+    """A Redis that a test kills, holds up, and has forget everything. It keeps its address."""
 
-    def __init__(
-        self, folder: Path, studio: LabelStudioInstance, redis: EmbeddedRedis, settings: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._server = EmbeddedRedis(folder)
+        self._process = self._server.start()
+
+    @property
+    def url(self) -> str:
+        return self._server.url
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def forget(self) -> None:
+        """Lose everything; only while it does not run."""
+        for entry in self._folder.iterdir():
+            if entry.name.startswith(("appendonly", "dump")):
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+    def start(self) -> None:
+        self._process = self._server.start()
+
+    def close(self) -> None:
+        self._server.stop()
+
+
+class BackendProcess:
+    """`prelabel up`, or another command, in `folder`. Its children are found by what they say in Redis."""
+
+    def __init__(self, folder: Path, studio: LabelStudioInstance, redis: OwnRedis, settings: Mapping[str, Any]) -> None:
         self.folder = folder
         self.redis = redis
         self.settings = Settings(
@@ -152,11 +187,11 @@ class BackendProcess:
 
     def wait_for_version(self, uid: str, number: int, seconds: float = 90.0) -> None:
         """Until version `number`, or a later one, is current."""
-        eventually(
-            lambda: int(self.version(uid)[1:]) >= number,
-            f"v{number} of {uid}, which has {self.version(uid)} and the training {self.training(uid)}",
-            seconds,
-        )
+
+        def instead() -> str:
+            return f"v{number} of {uid}; the training is {self.training(uid)}; the log ends:\n{self.log()[-3000:]}"
+
+        eventually(lambda: int(self.version(uid)[1:]) >= number, instead, seconds)
 
     def wait_until_idle(self, uid: str, seconds: float = 120.0) -> None:
         """Until nothing is due, queued or running for the project."""
@@ -165,7 +200,7 @@ class BackendProcess:
         def idle() -> bool:
             return uid not in queue.due() and not [job for job in queue.jobs(uid) if job.state.alive]
 
-        eventually(idle, f"project {uid} to come to rest, which has {queue.jobs(uid)}", seconds, 0.1)
+        eventually(idle, lambda: f"project {uid} to come to rest; its jobs are {queue.jobs(uid)}", seconds, 0.1)
 
     def catch(self, uid: str, stages: tuple[str, ...], seconds: float = 60.0) -> int:
         """Wait until the project's training reports one of `stages`, and stop its process there; its pid."""

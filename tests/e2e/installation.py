@@ -104,10 +104,10 @@ class Installation:
             calm = calm + 1 if done else 0
             return seen if calm == 2 else None
 
-        def found() -> str:
-            return f"a version with {labels} labels, having {self.status(project)}; the log ends:\n{self.log()[-2000:]}"
-
-        return str(eventually(settled, found, seconds, every=0.2)["version"])
+        try:
+            return str(eventually(settled, f"a version that knows {labels} labels", seconds, every=0.2)["version"])
+        except AssertionError as waited:
+            raise AssertionError(f"{waited}. It says {self.status(project)}. Its log:\n{self.log()[-3000:]}") from None
 
     def judgements(self, project: TestProject) -> list[Judged]:
         """What the ledger says became of predictions."""

@@ -107,7 +107,7 @@ class LabellingPage:
         return opened
 
     def _click(self, label: str) -> None:
-        self.page.locator("label.lsf-choice__checkbox").filter(has=self._box(label)).click()
+        self.page.locator(f'.lsf-choice label:has(input[name="{label}"])').click()
 
     def _box(self, label: str) -> Locator:
         return self.page.locator(f'.lsf-choice input[name="{label}"]')

@@ -6,6 +6,7 @@ import time
 
 import pytest
 import redis
+from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
@@ -45,6 +46,22 @@ def test_mark_keeps_the_earliest(queue: Queue) -> None:
     assert queue.due() == {UID: 50.0}
     queue.mark(UID, 10.0)
     assert queue.due() == {UID: 10.0}
+
+
+@pytest.mark.parametrize("expired", [False, True])
+def test_heartbeat_after_the_end_does_not_block_the_next_run(
+    queue: Queue, redis_connection: redis.Redis, expired: bool
+) -> None:
+    queue.train_now(UID)
+    end(redis_connection, "train-1_1795149789", "finished")
+    job = Job.fetch("train-1_1795149789", redis_connection, serializer=JSONSerializer)
+    late = Execution("f" * 32, job.id, redis_connection)
+    late.heartbeat(job.started_job_registry, 60, redis_connection)  # type: ignore[arg-type]
+    if expired:
+        redis_connection.delete(late.key)
+
+    queue.mark(UID, 1000.0)
+    assert queue.tick(1000.0) == [UID]
 
 
 def test_postponing_moves_a_mark_only_while_it_is_not_due(queue: Queue) -> None:

@@ -1,0 +1,61 @@
+"""Which family answers for a control: the config's word first, then the project's past, then the default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backend.errors import InvalidConfig
+from backend.labelstudio.config import Control, parse_config
+from backend.serving.families import WEIGHTS_FILE, Families
+from backend.store.manifest import ControlVersion
+from model_zoo.errors import UnknownFamily
+from model_zoo.registry import FAMILIES
+
+TEXT = "text_classification/minilm_linear.v1"
+IMAGE = "image_classification/efficientnet_lite0_linear.v1"
+
+
+def control(attributes: str = "", tag: str = "Text") -> Control:
+    (found,) = parse_config(
+        f'<View><{tag} name="object" value="$data"/><Choices name="topic" toName="object" {attributes}>'
+        '<Choice value="A"/><Choice value="B"/></Choices></View>'
+    ).controls
+    return found
+
+
+@pytest.mark.parametrize(("tag", "name"), [("Text", TEXT), ("Image", IMAGE)])
+def test_each_kind_of_object_has_a_default(tag: str, name: str) -> None:
+    assert Families().of(control(tag=tag)).name == name
+
+
+@pytest.mark.parametrize("name", [kind.name for kind in FAMILIES])
+def test_every_family_can_be_chosen_by_name(name: str) -> None:
+    tag = "Text" if name.startswith("text_") else "Image"
+    assert Families().of(control(f'prelabel_model="{name}"', tag)).name == name
+
+
+def test_a_default_once_chosen_stays(tmp_path: Path) -> None:
+    before = ControlVersion(TEXT, "0" * 64, ("A", "B"))
+    assert Families(tmp_path).of(control(), before).name == TEXT
+    with pytest.raises(InvalidConfig, match=r"solves image_classification, wanted a family for text_classification"):
+        Families().of(control(), ControlVersion(IMAGE, "0" * 64, ("A", "B")))
+
+
+@pytest.mark.parametrize(("name", "said"), [("nothing.v1", "wanted one of: "), (IMAGE, "wanted a family for text")])
+def test_a_wrong_name_is_answered_with_the_names_there_are(name: str, said: str) -> None:
+    with pytest.raises(InvalidConfig, match=rf'prelabel_model of Choices "topic": .*{said}'):
+        Families().of(control(f'prelabel_model="{name}"'))
+
+
+def test_families_of_one_weights_folder_share_their_encoder(tmp_path: Path) -> None:
+    families = Families(tmp_path)
+    assert families.of(control()).encoder() is families.behind(ControlVersion(TEXT, "0" * 64, ())).encoder()
+
+
+def test_a_version_is_loaded_with_the_weights_it_was_trained_on() -> None:
+    part = ControlVersion(TEXT, "0" * 64, (), recipe={WEIGHTS_FILE: "own.safetensors"})
+    assert Families().behind(part).weights_file == "own.safetensors"
+    with pytest.raises(UnknownFamily):
+        Families().behind(ControlVersion("gone.v1", "0" * 64, ()))

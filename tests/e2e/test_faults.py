@@ -1,0 +1,341 @@
+"""What is killed, held up or taken away costs time and nothing else: real processes, a real Label Studio and Redis."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from backend.demo.samples import TICKETS_CONFIG, Ticket, tickets
+from backend.jobs.view import JobState
+from backend.projects.identity import version_number
+from backend.serving.swap import live_servers
+from tests.e2e.backend_process import BackendProcess, OwnRedis, children, eventually, is_alive, kill, parent
+from tests.e2e.watching import PredictLoad, VersionWatch, require_consistent_history
+from tests.label_studio import LabelStudioInstance, TestProject
+
+pytestmark = pytest.mark.label_studio
+
+SAMPLES: list[Ticket] = list(tickets(60))
+LABELLED = 6
+"""Tickets that are labelled before the test hits anything."""
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnRedis]:
+    server = OwnRedis(tmp_path_factory.mktemp("own-redis"))
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def backend(
+    tmp_path_factory: pytest.TempPathFactory, label_studio: LabelStudioInstance, redis: OwnRedis
+) -> Iterator[BackendProcess]:
+    """`prelabel up` with two servers. Its reconcile is far away, so that what is learnt was found by other means."""
+    settings = {"servers": 2, "reconcile_interval": 3600.0}
+    process = BackendProcess(tmp_path_factory.mktemp("backend"), label_studio, redis, settings)
+    try:
+        process.up()
+        yield process
+    finally:
+        process.close()
+
+
+@dataclass
+class Labelling:
+    """A project of tickets that is being labelled; tickets are taken in order."""
+
+    backend: BackendProcess
+    project: TestProject
+    uid: str
+    tasks: list[int]
+    done: int = 0
+
+    def label(self, count: int = 1) -> int:
+        """Submit the true topics of the next tickets; the last one's task."""
+        task = 0
+        for _ in range(count):
+            task = self.tasks[self.done]
+            self.project.annotate(task, SAMPLES[self.done].topic)
+            self.done += 1
+        return task
+
+    @property
+    def version(self) -> int:
+        return version_number(self.backend.version(self.uid))
+
+    def learnt(self, name: str | None = None) -> set[int]:
+        """The tasks that a version, or the current one, has learnt from."""
+        manifest = self.backend.collaborators.versions.get(self.uid, name or self.backend.version(self.uid))
+        assert manifest.snapshot is not None
+        return {record.task for record in self.backend.collaborators.snapshots.read(self.uid, manifest.snapshot)}
+
+    def wait_until_learnt(self, task: int, seconds: float = 90.0) -> None:
+        def instead() -> str:
+            training = self.backend.training(self.uid)
+            return f"a version that knows task {task}; the training is {training}; {self.backend.log()[-3000:]}"
+
+        eventually(lambda: self.version and task in self.learnt(), instead, seconds)
+
+
+@pytest.fixture
+def labelling(backend: BackendProcess, label_studio: LabelStudioInstance) -> Labelling:
+    """A connected project with a version, nothing running."""
+    project = label_studio.new_project(TICKETS_CONFIG)
+    tasks = project.import_texts([sample.text for sample in SAMPLES])
+    made = Labelling(backend, project, backend.connect(project), tasks)
+    made.wait_until_learnt(made.label(LABELLED))
+    backend.wait_until_idle(made.uid)
+    return made
+
+
+def test_label_submitted_while_a_training_runs_is_in_the_next_version(
+    backend: BackendProcess, labelling: Labelling
+) -> None:
+    before = labelling.version
+    with VersionWatch(backend, labelling.uid) as watch:
+        during = labelling.label()
+        horse = backend.catch(labelling.uid, ("features", "train"))  # the annotations are read by then
+        late = labelling.label(3)
+        os.kill(horse, signal.SIGCONT)
+        labelling.wait_until_learnt(late)
+        backend.wait_until_idle(labelling.uid)
+    assert labelling.version == before + 2, "one training for what came before, and exactly one more for the rest"
+    assert len(watch.runs) == 2, f"trainings were enqueued at {sorted(watch.runs)}"
+    assert during in labelling.learnt(f"v{before + 1}")
+    assert late not in labelling.learnt(f"v{before + 1}")
+    assert labelling.learnt() == set(labelling.tasks[: labelling.done])
+    require_consistent_history(backend, labelling.uid)
+
+
+@pytest.mark.parametrize("stage", ["sync", "train", "publish", "refresh"])
+def test_killed_work_horse_runs_again_within_five_seconds(
+    backend: BackendProcess, labelling: Labelling, stage: str
+) -> None:
+    before = labelling.version
+    with VersionWatch(backend, labelling.uid):
+        task = labelling.label()
+        horse = backend.catch(labelling.uid, ("features", "train") if stage == "train" else (stage,))
+        killed = time.monotonic()
+        kill(horse)
+        again = eventually(backend.horse_pid, "another work horse", 20.0, 0.01)
+        assert time.monotonic() - killed < 5.0
+        assert again != horse
+        labelling.wait_until_learnt(task)
+        backend.wait_until_idle(labelling.uid)
+    job = backend.training(labelling.uid)
+    assert job is not None
+    assert job.state is JobState.FINISHED
+    assert labelling.version == before + 1, "the same labels were published twice"
+    require_consistent_history(backend, labelling.uid)
+    assert labelling.project.get()["model_version"] == backend.version(labelling.uid)
+
+
+def test_killed_worker_runs_its_job_again_within_twenty_seconds(backend: BackendProcess, labelling: Labelling) -> None:
+    before = labelling.version
+    with VersionWatch(backend, labelling.uid):
+        task = labelling.label()
+        horse = backend.catch(labelling.uid, ("features", "train"))
+        taker = backend.worker_pid()
+        assert taker is not None
+        whole = parent(taker)
+        family = [whole, *children(whole), horse]
+        killed = time.monotonic()
+        kill(whole)
+        eventually(lambda: not any(map(is_alive, family)), f"the worker's family {family} to be gone", 5.0, 0.01)
+        again = eventually(backend.horse_pid, lambda: f"another work horse: {backend.log()[-2000:]}", 60.0, 0.01)
+        took = time.monotonic() - killed
+        assert took < 20.0
+        assert again != horse
+        labelling.wait_until_learnt(task)
+        backend.wait_until_idle(labelling.uid)
+    assert labelling.version == before + 1
+    require_consistent_history(backend, labelling.uid)
+
+
+def test_killed_server_comes_back_with_the_last_version(backend: BackendProcess, labelling: Labelling) -> None:
+    version, task = backend.version(labelling.uid), labelling.project.task(labelling.tasks[-1])
+    assert backend.predict(labelling.uid, [task])["model_version"] == version
+    servers = backend.server_pids()
+    for pid in servers:
+        kill(pid)
+    answer = backend.predict(labelling.uid, [task])
+    assert answer["model_version"] == version
+    assert answer["results"][0]["result"]
+    eventually(lambda: len(backend.server_pids()) == 2, "two servers", 30.0)
+    assert not set(servers) & set(backend.server_pids())
+
+
+def test_label_submitted_while_the_servers_are_away_is_learnt_when_they_are_back(
+    backend: BackendProcess, labelling: Labelling
+) -> None:
+    for pid in backend.server_pids():
+        os.kill(pid, signal.SIGSTOP)  # no webhook is taken, and none comes twice
+    task = labelling.label()
+    for pid in backend.server_pids():
+        kill(pid)
+    labelling.wait_until_learnt(task)
+
+
+@pytest.mark.parametrize("forgets", [False, True], ids=["with its log", "with nothing"])
+def test_what_happens_while_redis_is_away_is_trained_after(
+    backend: BackendProcess, labelling: Labelling, redis: OwnRedis, forgets: bool
+) -> None:
+    task = labelling.project.task(labelling.tasks[-1])
+    with PredictLoad(backend, labelling.uid, [task], connections=2, pause=0.1) as load:
+        redis.kill()
+        labelled = labelling.label(2)
+        time.sleep(3.0)
+        asked = len(load.asked)
+        if forgets:
+            redis.forget()
+        redis.start()
+        labelling.wait_until_learnt(labelled)
+        backend.wait_until_idle(labelling.uid)
+    assert asked > 10, "nobody was served while Redis was away"
+    assert not load.problems
+    require_consistent_history(backend, labelling.uid)
+
+
+@pytest.mark.parametrize("forgets", [False, True], ids=["with its log", "with nothing"])
+def test_redis_that_dies_under_a_training_loses_no_label(
+    backend: BackendProcess, labelling: Labelling, redis: OwnRedis, forgets: bool
+) -> None:
+    with VersionWatch(backend, labelling.uid):
+        task = labelling.label()
+        horse = backend.catch(labelling.uid, ("features", "train"))
+        redis.kill()
+        if forgets:
+            redis.forget()
+        redis.start()
+        os.kill(horse, signal.SIGCONT)
+        labelling.wait_until_learnt(task)
+        labelling.wait_until_learnt(labelling.label())
+        backend.wait_until_idle(labelling.uid)
+    require_consistent_history(backend, labelling.uid)
+
+
+def test_redis_that_hangs_for_longer_than_a_lease_loses_no_label(
+    backend: BackendProcess, labelling: Labelling, redis: OwnRedis
+) -> None:
+    """The training's lease runs out, so what it made is dropped, and no server notices that anything was missed."""
+    task = labelling.label()
+    horse = backend.catch(labelling.uid, ("features", "train"))
+    os.kill(redis.pid, signal.SIGSTOP)
+    time.sleep(11.0)
+    os.kill(redis.pid, signal.SIGCONT)
+    os.kill(horse, signal.SIGCONT)
+    labelling.wait_until_learnt(task)
+    backend.wait_until_idle(labelling.uid)
+    require_consistent_history(backend, labelling.uid)
+
+
+def test_no_server_serves_an_old_version_after_acknowledging_the_new(
+    backend: BackendProcess, labelling: Labelling
+) -> None:
+    eventually(lambda: len(backend.server_pids()) == 2, "two servers", 30.0)
+    connection = backend.collaborators.redis
+    task = labelling.project.task(labelling.tasks[-1])
+    acknowledged: dict[tuple[int, int], float] = {}
+    with PredictLoad(backend, labelling.uid, [task], connections=6) as load:
+        eventually(lambda: len({one.server for one in load.asked} - {None}) == 2, "answers of both servers", 30.0)
+        for _ in range(4):
+            target = labelling.version + 1
+            labelled = labelling.label()
+            key = f"prelabel:acks:{labelling.uid}:v{target}"
+            live = live_servers(connection)
+
+            def all_acknowledged(key: str = key, target: int = target, live: set[str] = live) -> bool:
+                names = {name.decode() for name in connection.smembers(key)}  # type: ignore[union-attr]
+                for name in names:
+                    acknowledged.setdefault((int(name.split(":")[1]), target), time.monotonic())
+                return names >= live
+
+            eventually(all_acknowledged, f"every server to acknowledge v{target}", 60.0, 0.001)
+            labelling.wait_until_learnt(labelled)
+            backend.wait_until_idle(labelling.uid)
+    assert not load.problems
+    late = [
+        (one, target)
+        for one in load.asked
+        for (server, target), at in acknowledged.items()
+        if one.server == server and one.sent > at and version_number(one.version or "v0") < target
+    ]
+    assert not late, f"{len(late)} of {len(load.asked)} answers were old, the first: {late[0]}"
+    assert {server for server, _ in acknowledged} == {one.server for one in load.asked if one.server}
+    assert len(acknowledged) == 8
+
+
+def test_annotation_is_never_refused_while_predictions_are_being_written(
+    backend: BackendProcess, labelling: Labelling
+) -> None:
+    """Everybody's pages were opened before the swaps; each is submitted while the rows under it are overwritten."""
+    project, first = labelling.project, labelling.version
+    pages = {}
+    for task in labelling.tasks[labelling.done : labelling.done + 12]:
+        (row,) = project.predictions(task)
+        pages[task] = row
+    for task, row in pages.items():
+        shown = row["result"]
+        sent = {"result": shown, "parent_prediction": row["id"], "lead_time": 600.0}
+        made = project.annotate(task, **sent)  # any answer but a success fails here
+        assert made["parent_prediction"] == row["id"]
+        labelling.done += 1
+        time.sleep(0.4)
+    labelling.wait_until_learnt(max(pages))
+    backend.wait_until_idle(labelling.uid)
+    assert labelling.version > first + 1, "nothing was published meanwhile"
+    judged = {entry.task: entry for entry in backend.collaborators.ledger.judgements(labelling.uid)}
+    for task, row in pages.items():
+        if row["result"]:
+            assert judged[task].version == row["model_version"], "judged by what was not on the page"
+            assert judged[task].correct
+    rows = [row["task"] for row in project.predictions()]
+    assert len(rows) == len(set(rows)), "a task has two predictions of ours"
+
+
+def test_failing_training_keeps_its_traceback_and_says_why(backend: BackendProcess, labelling: Labelling) -> None:
+    store = Path(backend.settings.store_address) / "projects" / labelling.uid
+    head = store / "snapshot.json"
+    kept = head.read_bytes()
+    head.write_bytes(b'{"id": "' + b"0" * 64 + b'"}')
+    labelling.label()
+    job = eventually(
+        lambda: (found := backend.training(labelling.uid)) and found.state is JobState.RETRYING and found,
+        "a training that failed more than once",
+        30.0,
+    )
+    assert job
+    assert "Traceback" in (job.traceback or "")
+    assert "StoreError" in (job.error or "")
+    status = backend.client.get("/", headers={"Accept": "application/json"}).json()
+    said = next(project["errors"] for project in status["projects"] if project["uid"] == labelling.uid)
+    assert said
+    assert "Traceback" not in str(status)
+    head.write_bytes(kept)
+    # Another label does not wait for the attempt after next.
+    begun = time.monotonic()
+    labelling.wait_until_learnt(labelling.label())
+    assert time.monotonic() - begun < 25.0
+    backend.wait_until_idle(labelling.uid)
+    done = backend.training(labelling.uid)
+    assert done is not None
+    assert done.error is None
+
+
+def test_forgotten_project_stays_forgotten_although_its_training_runs(
+    backend: BackendProcess, labelling: Labelling
+) -> None:
+    labelling.label()
+    horse = backend.catch(labelling.uid, ("features", "train"))
+    assert backend.client.post("/delete", json={"project": labelling.uid}).is_success
+    os.kill(horse, signal.SIGCONT)
+    eventually(lambda: not is_alive(horse), "the training to end", 30.0)
+    backend.wait_until_idle(labelling.uid)
+    assert not (Path(backend.settings.store_address) / "projects" / labelling.uid).exists()
