@@ -6,6 +6,7 @@ import logging
 import socket
 
 from backend.errors import PrelabelError
+from backend.processors import bound_threads, serving_threads
 from backend.settings import Settings
 
 GRACE = 5
@@ -37,6 +38,7 @@ def listen(settings: Settings) -> socket.socket:
 
 def run_server(settings: Settings, listening: socket.socket) -> None:
     """Answer requests on `listening` until SIGTERM or SIGINT."""
+    bound_threads(settings.torch_threads or serving_threads())
     import uvicorn
 
     from backend.app import create_app

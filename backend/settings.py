@@ -70,7 +70,12 @@ class Settings(BaseModel):
         description="Memory for loaded project models in one process, in bytes; the least recently used go first.",
     )
     predict_budget: Seconds = Field(80.0, description="Seconds after which `/predict` answers with what it has.")
-    torch_threads: int = Field(0, ge=0, description="Threads for tensor work in one process; 0 leaves it to torch.")
+    torch_threads: int = Field(
+        0,
+        ge=0,
+        description="Threads for tensor work in one process; 0: half of the processors in a server, all but one in a "
+        "training.",
+    )
     retrain_always_below: int = Field(50, ge=0, description="Below this many labelled tasks every change retrains.")
     retrain_growth: Fraction = Field(0.1, description="From there on, retrain after this share of changed labels.")
     retrain_quiet: Seconds = Field(60.0, description="From there on, retrain after so many seconds of quiet, too.")

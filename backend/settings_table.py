@@ -62,7 +62,7 @@ def _default(field: FieldInfo) -> str:
     return f"`{_number(value) if isinstance(value, (int, float)) else value}`"
 
 
-def _number(value: float) -> str:
+def _number(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -28,6 +28,7 @@ from backend.jobs.connection import LONGEST_PAUSE, open_redis
 from backend.jobs.horse import NicedWorker
 from backend.jobs.queue import JobFunctions, Queue
 from backend.parent_death import die_with_parent
+from backend.processors import bound_threads, training_threads
 from backend.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ def run_worker(
             "`prelabel up`, which brings a Redis of its own."
         )
     os.nice(NICE)
+    bound_threads(settings.torch_threads or training_threads())
     _preload(preloaded)
     url = settings.redis_url.get_secret_value()
     _Parent(settings, url, name or f"{socket.gethostname()}-{os.getpid()}", functions).run(grace)

@@ -56,6 +56,14 @@ class Forecaster:
         self._policy = policy
         self._seed = seed
 
+    def ready(self, tasks: Sequence[Task], unread: int) -> list[Task]:
+        """`tasks` without those that would have to be encoded first, of which `unread` stay."""
+        waiting: set[int] = set()
+        for control, loaded in served(self._config, self._version):
+            waiting |= self._featuriser.unread(control, loaded.family, tasks)
+        left_out = set(sorted(waiting)[unread:])
+        return [task for at, task in enumerate(tasks) if at not in left_out]
+
     def forecast(
         self,
         tasks: Sequence[Task],

@@ -14,6 +14,7 @@ from rq.serializers import JSONSerializer
 from backend.jobs.connection import LONGEST_PAUSE
 from backend.jobs.context import running_with
 from backend.parent_death import die_with_parent
+from backend.processors import training_threads
 from backend.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -69,12 +70,6 @@ def keep_death(job: Job, pid: int, status: int, usage: object) -> None:
     job.meta["traceback"] = None
     log.error("Job %s lost its process %d: %s", job.id, pid, how)
     job.save_meta()
-
-
-def training_threads() -> int:
-    """All processors but one, which stays with the server."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, available - 1)
 
 
 def _bound_threads(count: int) -> None:

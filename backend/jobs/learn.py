@@ -88,11 +88,9 @@ class Teacher:
             return Taught(champion, False, (str(error),))
         answered = answers(control, records)
         training = [answer for answer in answered if answer.role.trains]
-        if not training:
-            return Taught(champion, False)
         labels = CONVERTERS[control.tag].label_space(control)
         learnt_from = fingerprint(training, chosen.name, control.model_path, labels.names, labels.multiple, self._seed)
-        if self._is_settled(champion, learnt_from, held_back):
+        if not training or self._is_settled(champion, learnt_from, held_back):
             return Taught(champion, False)
         try:
             lesson, notes = self._lesson(control, chosen, labels, answered, step, watch)

@@ -7,13 +7,16 @@ from contextlib import closing
 
 from backend.errors import InvalidConfig, UnknownProject
 from backend.jobs.collaborators import Collaborators, build_collaborators
+from backend.jobs.config import read_config
 from backend.jobs.context import current_settings
 from backend.jobs.featurise import Featuriser
 from backend.jobs.progress import report
 from backend.jobs.show import Show
-from backend.labelstudio.config import LabellingConfig, parse_config
+from backend.labelstudio.client import LabelStudio
+from backend.labelstudio.config import LabellingConfig
 from backend.projects.identity import UNTRAINED, Uid
 from model_zoo.base import Watch
+from model_zoo.errors import WeightsNotFound
 
 log = logging.getLogger(__name__)
 
@@ -25,16 +28,20 @@ def run(uid: str, version: str) -> str:
     """
     with closing(build_collaborators(current_settings())) as collaborators:
         try:
-            config = parse_config(collaborators.records.get(uid).label_config)
+            record = collaborators.records.get(uid)
+            with collaborators.label_studio() as label_studio:
+                config = read_config(label_studio, record)
+                if version == UNTRAINED:
+                    return _prepare(collaborators, uid, config, label_studio)
+                return _refresh(collaborators, uid, version, config, label_studio)
         except (InvalidConfig, UnknownProject) as reason:
             log.info("Project %s: %s", uid, reason)
             return str(reason)  # trying again would change nothing
-        if version == UNTRAINED:
-            return _prepare(collaborators, uid, config)
-        return _refresh(collaborators, uid, version, config)
 
 
-def _refresh(collaborators: Collaborators, uid: str, version: str, config: LabellingConfig) -> str:
+def _refresh(
+    collaborators: Collaborators, uid: str, version: str, config: LabellingConfig, label_studio: LabelStudio
+) -> str:
     if collaborators.versions.current_name(uid) != version:
         return f"{version} serves no more; its refresh is left to the version after it."
     manifest = collaborators.versions.get(uid, version)
@@ -44,22 +51,23 @@ def _refresh(collaborators: Collaborators, uid: str, version: str, config: Label
     def step(done: int, total: int) -> None:
         report("features", 0.5 * done / total, f"Encoded {done} of {total} tasks.")
 
-    with collaborators.label_studio() as label_studio:
-        outcome = Show(collaborators, uid, manifest, config, label_studio, labelled).everything(step, Watch())
+    outcome = Show(collaborators, uid, manifest, config, label_studio, labelled).everything(step, Watch())
     if outcome.superseded:
         return f"A version after {version} serves; the rest is left to its refresh."
     refused = f", {len(outcome.refused)} refused" if outcome.refused else ""
     return f"{outcome.written} predictions of {version} written, {outcome.drafted} left to their drafts{refused}."
 
 
-def _prepare(collaborators: Collaborators, uid: str, config: LabellingConfig) -> str:
+def _prepare(collaborators: Collaborators, uid: str, config: LabellingConfig, label_studio: LabelStudio) -> str:
     featuriser = Featuriser(uid, collaborators.features, collaborators.inputs)
 
     def step(done: int, total: int) -> None:
         report("features", done / total, f"Encoded {done} of {total} tasks.")
 
-    with collaborators.label_studio() as label_studio:
-        tasks = list(label_studio.unlabelled_tasks(Uid(uid).project_id))
+    tasks = list(label_studio.unlabelled_tasks(Uid(uid).project_id))
     for control in config.controls:
-        featuriser.items(control, collaborators.families.of(control), tasks, step)
+        try:
+            featuriser.items(control, collaborators.families.of(control), tasks, step)
+        except (InvalidConfig, WeightsNotFound) as error:  # that control's model alone is not there
+            log.warning("Project %s, %s: %s", uid, control.name, error)
     return f"The features of {len(tasks)} tasks are ready for the first training."

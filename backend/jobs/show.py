@@ -31,6 +31,8 @@ NEAR = 512
 """Unlabelled tasks among which the training looks for the first ones, so that people wait for no whole project."""
 FIRST = 8
 """Predictions that the training itself writes; the refresh after it writes the others."""
+UNREAD = 32
+"""Of those, as many may still have to be encoded: a second for images. The others were encoded in the background."""
 AT_ONCE = 20_000
 """Tasks that are predicted and ordered together, to bound memory: about 100 MB of image features."""
 
@@ -67,7 +69,8 @@ class Show:
     def first(self) -> Published:
         """Write the few predictions that people meet next, and let the project show this version."""
         near = self._needed(islice(self._label_studio.unlabelled_tasks(Uid(self._uid).project_id), NEAR))
-        outcome = self._publisher.publish_urgent(self._forecaster.forecast(near, self._labelled).predictions[:FIRST])
+        ready = self._forecaster.ready(near, UNREAD)
+        outcome = self._publisher.publish_urgent(self._forecaster.forecast(ready, self._labelled).predictions[:FIRST])
         self._publisher.name_version()
         return outcome
 

@@ -11,6 +11,7 @@ from importlib.metadata import version as release_of
 
 from backend.errors import InvalidConfig, NothingToLearn, Superseded, UnknownProject
 from backend.jobs.collaborators import Collaborators, build_collaborators
+from backend.jobs.config import read_config
 from backend.jobs.context import current_settings
 from backend.jobs.featurise import Featuriser
 from backend.jobs.learn import LEARNT_FROM, Taught, Teacher
@@ -20,7 +21,7 @@ from backend.jobs.show import Show
 from backend.jobs.shown import ShownLog
 from backend.jobs.sync import Sync, Synced
 from backend.labelstudio.client import LabelStudio
-from backend.labelstudio.config import LabellingConfig, parse_config
+from backend.labelstudio.config import LabellingConfig
 from backend.projects.identity import UNTRAINED
 from backend.serving.swap import announce
 from backend.store.ledger import Event
@@ -69,8 +70,9 @@ class Training:
 
     def _train(self, held: Lease) -> str:
         report("sync", 0.0, "Reading what changed in Label Studio.")
-        config = parse_config(self._with.records.get(self._uid).label_config)
+        record = self._with.records.get(self._uid)
         with self._with.label_studio() as label_studio:
+            config = read_config(label_studio, record)
             sync = Sync(self._with.snapshots, self._with.ledger, self._with.roles)
             shown = ShownLog(self._with.redis, self._uid)
             thorough = self._with.facts.is_time("thorough", self._uid, THOROUGH_EVERY)
@@ -142,6 +144,8 @@ class Training:
     def _unchanged(self, synced: Synced, champion: Manifest | None, taught: Mapping[str, Taught]) -> str:
         notes = " ".join(note for lesson in taught.values() for note in lesson.notes)
         if champion is None:
+            # It encodes every task, so that the first training needn't, which somebody waits for.
+            self._with.queue.refresh(self._uid, UNTRAINED)
             raise NothingToLearn(
                 f"There is nothing to learn from yet: {len(synced.records)} tasks are labelled, and none of their "
                 f"annotations answers a control that can be learnt. {notes}".strip()

@@ -182,6 +182,7 @@ def _parse(kind: type[Body], body: Any, where: str, error: type[PrelabelError]) 
 
 _WANTED = {
     "string_type": "a string",
+    "string_unicode": "a string that UTF-8 can hold",
     "int_type": "a whole number",
     "list_type": "an array",
     "dict_type": "an object",

@@ -27,6 +27,17 @@ def sources() -> list[tuple[Path, ast.Module]]:
     return [(file, ast.parse(file.read_text(encoding="utf-8"))) for file in files if file.name != "settings.py"]
 
 
+@cache
+def read_of_settings() -> frozenset[str]:
+    """What any module takes from something that is called settings."""
+    return frozenset(
+        node.attr
+        for _, module in sources()
+        for node in ast.walk(module)
+        if isinstance(node, ast.Attribute) and "settings" in ast.unparse(node.value)
+    )
+
+
 def test_everything_has_a_default_that_holds() -> None:
     settings = Settings.from_environment({})
     assert (settings.port, settings.host, settings.password) == (9090, "127.0.0.1", None)
@@ -146,13 +157,7 @@ def test_only_one_module_reads_the_environment() -> None:
 def test_every_setting_is_used(name: str) -> None:
     # These two are used through what the settings make of them.
     attribute = {"store_url": "store_address", "public_url": "own_address"}.get(name, name)
-    users = [
-        file
-        for file, module in sources()
-        for node in ast.walk(module)
-        if isinstance(node, ast.Attribute) and node.attr == attribute and "settings" in ast.unparse(node.value)
-    ]
-    assert users, f"nothing reads settings.{attribute}"
+    assert attribute in read_of_settings(), f"nothing reads settings.{attribute}"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -136,8 +136,9 @@ class Backend:
         children = _children(self._process.pid)
         # /metrics says which process counted.
         (server,) = {int(found) for found in re.findall(r'process="(\d+)"', self._http.get("/metrics").text)}
-        # Of the supervisor's children the worker alone has children for as long as it lives.
-        (worker,) = (pid for pid in children if pid != server and _children(pid))
+        # Redis runs another program; whatever else the supervisor forked looks like itself.
+        forked = [pid for pid in children if _command(pid) == _command(self._process.pid)]
+        (worker,) = (pid for pid in forked if pid != server)
         return Processes(self._process.pid, server, worker)
 
 
@@ -161,6 +162,10 @@ class Processes:
 def _children(pid: int) -> list[int]:
     found = Path(f"/proc/{pid}/task/{pid}/children").read_text()
     return [int(child) for child in found.split()]
+
+
+def _command(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def until(look: Callable[[], T], what: str, timeout: float = 60.0, interval: float = 0.05) -> T:

@@ -179,9 +179,10 @@ class BackendProcess:
         return self.collaborators.versions.current_name(uid)
 
     def predict(self, uid: str, tasks: list[dict[str, Any]]) -> dict[str, Any]:
-        """One `/predict` as Label Studio sends it; any other answer than 200 is an error."""
+        """One `/predict` as Label Studio sends it, on a connection of its own; only 200 is no error."""
         config = self.collaborators.records.get(uid).label_config
-        answer = self.client.post("/predict", json={"tasks": tasks, "project": uid, "label_config": config})
+        body = {"tasks": tasks, "project": uid, "label_config": config}
+        answer = httpx.post(f"{self.url}/predict", json=body, timeout=90.0)
         answer.raise_for_status()
         return dict(answer.json())
 
@@ -212,8 +213,13 @@ class BackendProcess:
                 if horse is not None:
                     os.kill(horse, signal.SIGSTOP)
                     return horse
-            time.sleep(0.001)
+            time.sleep(0.003)
         raise AssertionError(f"Waited {seconds:g} s for a training in {stages}; the job is {self.training(uid)}")
+
+
+def within(seconds: float) -> float:
+    """`seconds` of a machine that has nothing else to do, on this one as it is."""
+    return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def kill(pid: int) -> None:

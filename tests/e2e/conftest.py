@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.e2e.installation import Installation
 from tests.e2e.labelling_page import LabellingPage, chromium
-from tests.label_studio import LabelStudioInstance, TestProject
-
-Connect = Callable[[TestProject], None]
+from tests.label_studio import LabelStudioInstance
 
 
 @pytest.fixture(scope="session")
@@ -23,18 +21,6 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
         yield installation
     finally:
         installation.close()
-
-
-@pytest.fixture
-def connect(installation: Installation, label_studio: LabelStudioInstance) -> Connect:
-    """Connects a project to `installation` with the command."""
-
-    def run(project: TestProject) -> None:
-        where = ("--label-studio-url", label_studio.url, "--api-key", label_studio.api_key)
-        done = installation.run("connect", "--project", str(project.id), *where)
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    return run
 
 
 @pytest.fixture(scope="module")

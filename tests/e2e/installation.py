@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from backend.projects.identity import Uid
 from backend.settings import Settings
 from backend.store.ledger import Judged, Ledger
 from backend.store.objects import ObjectStore
-from tests.e2e.backend_process import ROOT, eventually, free_port, stop
-from tests.label_studio import TestProject
+from tests.e2e.backend_process import ROOT, Seen, eventually, free_port, stop
+from tests.label_studio import LabelStudioInstance, TestProject
 
 START = 90.0
 LEARN = 90.0
@@ -31,7 +32,9 @@ class Installation:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.given = settings
-        auth = (settings["PRELABEL_USERNAME"], settings["PRELABEL_PASSWORD"]) if "PRELABEL_USERNAME" in settings else None
+        auth = (
+            (settings["PRELABEL_USERNAME"], settings["PRELABEL_PASSWORD"]) if "PRELABEL_USERNAME" in settings else None
+        )
         self.client = httpx.Client(base_url=self.url, auth=auth, timeout=30.0)
         self._log = data_dir / "log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -74,6 +77,13 @@ class Installation:
             check=False,
         )
 
+    def connect(self, studio: LabelStudioInstance, *projects: TestProject) -> None:
+        """Connect projects with the command; it must find nothing wrong."""
+        options = [option for project in projects for option in ("--project", str(project.id))]
+        where = ("--label-studio-url", studio.url, "--api-key", studio.api_key)
+        done = self.run("connect", *options, *where)
+        assert done.returncode == 0, done.stdout + done.stderr
+
     def post(self, path: str, body: Any) -> Any:
         """The JSON that it answers; an error answer is an error."""
         answer = self.client.post(path, json=body)
@@ -91,21 +101,31 @@ class Installation:
         return next((one for one in everything["projects"] if one["id"] == project.id), {})
 
     def await_version(self, project: TestProject, labels: int, seconds: float = LEARN) -> str:
-        """Wait until the version that serves has learnt from so many answers to each control, and until all its
-        predictions are written; the version's name."""
-        calm = 0
+        """Wait until the version that serves has learnt from so many answers to each control, and until the project
+        shows it; the version's name. Its predictions for tasks that are far away may still be on their way."""
 
-        def settled() -> dict[str, Any] | None:
-            nonlocal calm
+        def learnt() -> str | None:
             seen = self.status(project)
-            learnt = [control["labels"] for control in seen.get("controls", ())]
-            done = bool(learnt) and set(learnt) == {labels} and seen["job"] is None
-            # Twice in a row: a job that moves from one of the queue's lists to the next is in neither for a moment.
-            calm = calm + 1 if done else 0
-            return seen if calm == 2 else None
+            counts = {int(control["labels"]) for control in seen.get("controls", ())}
+            return seen["version"] if counts == {labels} and project.get()["model_version"] == seen["version"] else None
 
+        return str(self.wait(project, learnt, f"a version that knows {labels} labels", seconds))
+
+    def await_stored(self, project: TestProject, tasks: list[int], version: str) -> dict[int, list[str]]:
+        """Wait until each of `tasks` has one stored prediction, of `version`; the choices by task."""
+        found: dict[int, list[tuple[str, list[str]]]] = {}
+
+        def stored() -> bool:
+            found.update((task, shown(project, task)) for task in tasks)
+            return all([name for name, _ in rows] == [version] for rows in found.values())
+
+        self.wait(project, stored, f"predictions of {version} for tasks {tasks}")
+        return {task: rows[0][1] for task, rows in found.items()}
+
+    def wait(self, project: TestProject, look: Callable[[], Seen], what: str, seconds: float = LEARN) -> Seen:
+        """The first true answer of `look`; what the installation says where there is none."""
         try:
-            return str(eventually(settled, f"a version that knows {labels} labels", seconds, every=0.2)["version"])
+            return eventually(look, what, seconds, every=0.2)
         except AssertionError as waited:
             raise AssertionError(f"{waited}. It says {self.status(project)}. Its log:\n{self.log()[-3000:]}") from None
 

@@ -62,6 +62,13 @@ class LabellingPage:
         self.page.goto(f"{self._studio.url}/projects/{project.id}/data")
         return self._next(self.page.get_by_text("Label All Tasks"))
 
+    def open_quick_view(self, project: TestProject, task: int) -> None:
+        """Click on the task in the project's table."""
+        self.page.goto(f"{self._studio.url}/projects/{project.id}/data")
+        row = self.page.get_by_test_id("table-row").filter(has=self.page.get_by_label(f"Select Task {task}", exact=True))
+        row.get_by_text(str(task), exact=True).first.click()
+        self._expect_open(task)
+
     def submit(self) -> Opened:
         """Press "Submit"; the task that is opened next."""
         return self._next(self.page.get_by_label("Submit current annotation"))
@@ -103,8 +110,11 @@ class LabellingPage:
         response = waiting.value
         assert response.ok, f"The next task: {response.status} {response.text()}"
         opened = Opened.of(response.json())
-        expect(self.page.locator(".lsf-current-task__task-id")).to_contain_text(str(opened.task), timeout=PATIENCE)
+        self._expect_open(opened.task)
         return opened
+
+    def _expect_open(self, task: int) -> None:
+        expect(self.page.locator(".lsf-current-task__task-id")).to_contain_text(str(task), timeout=PATIENCE)
 
     def _click(self, label: str) -> None:
         self.page.locator(f'.lsf-choice label:has(input[name="{label}"])').click()

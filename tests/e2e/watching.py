@@ -46,8 +46,12 @@ class Watching:
     ) -> None:
         self._end.set()
         self._thread.join(30.0)
+        self.close()
         if error is None and self.wrong is not None:
             raise self.wrong
+
+    def close(self) -> None:
+        """Called once the thread has ended."""
 
     def _run(self) -> None:
         try:
@@ -61,7 +65,7 @@ class VersionWatch(Watching):
     """Nobody may ever see a version that is not complete, or one that goes back, in the store or at `/versions`."""
 
     def __init__(self, backend: BackendProcess, uid: str) -> None:
-        super().__init__(self._check, 0.01)
+        super().__init__(self._check, 0.02)
         self._uid = uid
         self._backend = backend
         store = ObjectStore(backend.settings.store_address)
@@ -75,6 +79,9 @@ class VersionWatch(Watching):
         """When each run of the training job was enqueued, the one before this watch left out."""
         before = backend.training(uid)
         self._before = before.enqueued_at if before else None
+
+    def close(self) -> None:
+        self._client.close()
 
     def _check(self) -> None:
         with suppress(QueueUnavailable):  # some tests take Redis away
@@ -183,8 +190,13 @@ class PredictLoad:
                 # Which process has accepted the connection is known for certain once it has answered.
                 server = server or server_of(connection, self.backend.server_pids())
             except (OSError, http.client.HTTPException) as error:
-                version, problem, connection = None, repr(error), None
+                version, problem = None, repr(error)
             self.asked.append(Asked(sent, time.monotonic(), server, version, problem))
+            if problem and connection is not None:
+                connection.close()
+                connection = None
+        if connection is not None:
+            connection.close()
 
     def _ask(self, connection: http.client.HTTPConnection) -> str:
         connection.request("POST", "/predict", self._body, {"Content-Type": "application/json"})
