@@ -30,6 +30,7 @@ from backend.serving.counters import Counters
 from backend.serving.pool import Pool
 from backend.serving.predict import LAST, Predictor, TaskPrediction
 from backend.serving.swap import SwapListener
+from backend.serving.warmup import WarmUp, exercise
 from backend.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ class Services:
         rules = Rules(settings.retrain_always_below, settings.retrain_growth, settings.retrain_quiet)
         self._events = Events(self._with.queue, self._with.facts, self._with.records, self._with.versions, rules)
         self._report = StatusReport(self._with)
+        self._warmup = WarmUp(self._load_in_advance)
         self._stop = threading.Event()
         self._ticker = threading.Thread(target=self._tick, name="prelabel-ticker", daemon=True)
         name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
@@ -75,6 +77,7 @@ class Services:
         learn_hostname(self.settings, hostname)
         parse_config(schema)
         self._record(Uid(uid), schema, set_up=True)
+        self._warmup.ask(uid)
         return self._pool.name(uid)
 
     def predict(
@@ -146,10 +149,12 @@ class Services:
         """Begin to listen for swaps and to enqueue what is due."""
         self._listener.start()
         self._ticker.start()
+        self._warmup.start()
 
     def close(self) -> None:
         """End the background threads."""
         self._stop.set()
+        self._warmup.close()
         self._listener.close()
         if self._ticker.is_alive():
             self._ticker.join(timeout=5)
@@ -192,13 +197,22 @@ class Services:
             log.warning("Project %s is read again once Redis is back: %s", uid, error)
 
     def _swap(self, uid: str) -> None:
-        self._pool.swap(uid)
+        if self._pool.swap(uid) is None:
+            self._warmup.again(uid)
+
+    def _load_in_advance(self, uid: str) -> None:
+        """Before its first version a project of images needs no model."""
+        record = self._with.records.get(Uid(uid))
+        config = parse_config(record.label_config)
+        if self._pool.name(uid) != UNTRAINED or any(control.object_tag == "Text" for control in config.controls):
+            exercise(self._pool.get(uid, config))
 
     def _look_at_everything(self) -> None:
         """Redis is there (again): events may have been missed, so every project is read once."""
         try:
             for record in self._with.records.all():
                 self._mark(record.uid)
+                self._warmup.ask(record.uid)
         except StoreError as error:  # it must not end the thread that listens
             log.warning("The projects cannot be listed; the next look at all of them will: %s", error)
 

@@ -70,7 +70,8 @@ class Show:
         """Write the few predictions that people meet next, and let the project show this version."""
         near = self._needed(islice(self._label_studio.unlabelled_tasks(Uid(self._uid).project_id), NEAR))
         ready = self._forecaster.ready(near, UNREAD)
-        outcome = self._publisher.publish_urgent(self._forecaster.forecast(ready, self._labelled).predictions[:FIRST])
+        predictions = self._forecaster.forecast(ready, self._labelled).predictions[:FIRST]
+        outcome = self._publisher.publish_urgent(predictions, at_once=True)
         self._publisher.name_version()
         return outcome
 

@@ -22,6 +22,7 @@ from backend.jobs.shown import ShownLog
 from backend.jobs.sync import Sync, Synced
 from backend.labelstudio.client import LabelStudio
 from backend.labelstudio.config import LabellingConfig
+from backend.labelstudio.webhook import claim_webhook
 from backend.projects.identity import UNTRAINED
 from backend.serving.swap import announce
 from backend.store.ledger import Event
@@ -73,6 +74,7 @@ class Training:
         record = self._with.records.get(self._uid)
         with self._with.label_studio() as label_studio:
             config = read_config(label_studio, record)
+            claim_webhook(label_studio, record.id, self._with.settings)
             sync = Sync(self._with.snapshots, self._with.ledger, self._with.roles)
             shown = ShownLog(self._with.redis, self._uid)
             thorough = self._with.facts.is_time("thorough", self._uid, THOROUGH_EVERY)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
@@ -27,6 +28,11 @@ BATCH = 1000
 """Predictions a bulk import: 0.6 s, during which SQLite lets nobody else write. Each call has a fixed cost besides."""
 DRAFTS_AGE = 15.0
 """Seconds for which it is taken as known who has a draft of what."""
+CONSIDERATION = 2.0
+"""Seconds that Label Studio is left alone for each second of a write: its threads share one processor, so writes
+without a pause make everybody who submits an annotation meanwhile wait twice as long."""
+LONGEST_PAUSE = 0.05
+"""Seconds; where writes take long for other reasons, waiting longer would help nobody."""
 LEFTOVER_AGE = timedelta(days=14)
 """Label Studio ends a session after 14 days: a page opened before that cannot submit anyway."""
 LAST = 1.0
@@ -110,11 +116,15 @@ class Publisher:
         drafted = self._drafts()
         return [task for task in tasks if not self._is_done(task) and task not in drafted]
 
-    def publish_urgent(self, predictions: Iterable[NewPrediction]) -> Published:
-        """Write what people will meet next, one by one and with clusters; the most urgent first."""
+    def publish_urgent(self, predictions: Iterable[NewPrediction], *, at_once: bool = False) -> Published:
+        """Write what people will meet next, one by one and with clusters; the most urgent first.
+
+        Between two writes Label Studio is left to people for a moment, unless somebody waits for these (`at_once`).
+        """
         outcome = Published()
         for prediction in self._writable(predictions, outcome):
-            self._write(prediction, outcome)
+            with _considerate() if not at_once else nullcontext():
+                self._write(prediction, outcome)
         return outcome
 
     def name_version(self) -> bool:
@@ -131,7 +141,8 @@ class Publisher:
         waiting: list[NewPrediction] = []
         for prediction in self._writable(predictions, outcome):
             if prediction.task in self._rows:
-                self._write(prediction, outcome)
+                with _considerate():
+                    self._write(prediction, outcome)
             else:
                 waiting.append(prediction)
             if len(waiting) == BATCH:
@@ -248,3 +259,11 @@ class Publisher:
             if written and datetime.fromisoformat(written.replace("Z", "+00:00")) < limit:
                 self._client.delete_prediction(row.id)
         self._leftovers = []
+
+
+@contextmanager
+def _considerate() -> Iterator[None]:
+    """Pauses after the block, the longer the block took."""
+    begun = time.monotonic()
+    yield
+    time.sleep(min(CONSIDERATION * (time.monotonic() - begun), LONGEST_PAUSE))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Callable
 
 from backend.projects.identity import version_number
+from backend.store.objects import ObjectStore
+from backend.store.versions import Versions
 from tests.benchmarks.backend import Backend, until
 from tests.benchmarks.figures import Figure, median
 from tests.benchmarks.projects import Known
@@ -17,10 +19,7 @@ TIMEOUT = 120.0
 
 def measure(stage: Stage) -> list[Figure]:
     """Submit, wait until served, submit the next: the refresh of the version before still runs meanwhile."""
-    return [
-        *_of(stage, "text", stage.texts, 5.0),
-        *_of(stage, "images", stage.images, 10.0),
-    ]
+    return [*_of(stage, "text", stage.texts, 5.0), *_of(stage, "images", stage.images, 10.0)]
 
 
 def _of(stage: Stage, kind: str, known: Known, limit: float) -> list[Figure]:
@@ -28,33 +27,49 @@ def _of(stage: Stage, kind: str, known: Known, limit: float) -> list[Figure]:
     answered = [first for first, _ in rounds]
     shown = [last for _, last in rounds]
     part = f"submit to served, {kind}"
-    how = "the next task opens with the new version's stored prediction, and the project's model_version names it"
+    how = "/predict answers with a version that learnt from it, the project's model_version names that or a later one"
     return [
-        Figure(part, "/predict answers with the new version, median", median(answered), "s"),
-        Figure(part, "served and shown, median", median(shown), "s", limit, f"{how}; {len(rounds)} submissions"),
+        Figure(part, "/predict answers with it, median", median(answered), "s"),
+        Figure(
+            part,
+            "served and shown, median",
+            median(shown),
+            "s",
+            limit,
+            f"{how}, and the next task opens with its stored prediction; {len(rounds)} submissions",
+        ),
         Figure(part, "served and shown, slowest", max(shown), "s", limit),
     ]
 
 
 def _served(backend: Backend, known: Known) -> tuple[float, float]:
-    """Seconds until `/predict` answers with a newer version, and until the next task is shown with it."""
+    """Seconds until `/predict` answers with what the submission taught, and until the next task is shown with it."""
     task, *more = known.unlabelled(2)
     body = known.predict_body(*more)
-    before = version_number(backend.post("/predict", body)["model_version"])
+    enough = _with_labels(backend, known, known.project.get()["num_tasks_with_annotations"] + 1)
     known.submit(task)
     begun = time.perf_counter()
-
-    def newer(name: Any) -> bool:
-        return isinstance(name, str) and name.startswith("v") and version_number(name) > before
-
-    until(lambda: newer(backend.post("/predict", body)["model_version"]), "a newer version", TIMEOUT, LOOK)
+    until(lambda: enough(backend.post("/predict", body)["model_version"]), "a version with the label", TIMEOUT, LOOK)
     answered = time.perf_counter() - begun
-    until(lambda: newer(known.project.get()["model_version"]), "the project to name it", TIMEOUT, LOOK)
 
     def shown() -> bool:
         version = known.project.get()["model_version"]
+        if not enough(version):
+            return False
         opened = known.project.next_task()
-        return newer(version) and any(row["model_version"] == version for row in opened["predictions"])
+        return any(row["model_version"] == version for row in opened["predictions"])
 
     until(shown, "the next task to open with its prediction", TIMEOUT, LOOK)
     return answered, time.perf_counter() - begun
+
+
+def _with_labels(backend: Backend, known: Known, labelled: int) -> Callable[[str], bool]:
+    """Whether a version of this name learnt from so many labelled tasks: one that a training before it published, in
+    the moment of the submission, did not."""
+    versions = Versions(ObjectStore(backend.data_dir / "store"))
+
+    def enough(name: str) -> bool:
+        is_ours = name[:1] == "v" and version_number(name) > 0
+        return is_ours and versions.get(known.uid, name).metrics["labelled"] >= labelled
+
+    return enough

@@ -24,8 +24,8 @@ from tests.benchmarks.stage import QUICK, Sizes, Stage
 from tests.label_studio import VERSION, LabelStudioInstance, start_instance
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-LABELLED = {"text": 12, "images": 20}
-"""Labels that the connected projects begin with."""
+LABELLED = 12
+"""Labels that the connected projects begin with: until the 26th all of them train."""
 
 ON_STAGE: dict[str, Callable[[Stage], list[Figure]]] = {
     "freshness": freshness.measure,
@@ -62,8 +62,8 @@ def measure(
 
 def set_stage(studio: LabelStudioInstance, backend: Backend, folder: Path, sizes: Sizes) -> Stage:
     """Two connected projects that have a version each, and nothing left to do."""
-    texts = text_project(studio, sizes.texts, LABELLED["text"])
-    images = image_project(studio, sizes.images, LABELLED["images"])
+    texts = text_project(studio, sizes.texts, LABELLED)
+    images = image_project(studio, sizes.images, LABELLED)
     stage = Stage(studio, backend, texts, images, sizes, folder)
     backend.connect(studio, texts.id, images.id)
     for known in (texts, images):

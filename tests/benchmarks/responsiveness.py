@@ -35,7 +35,7 @@ def measure(stage: Stage) -> list[Figure]:
         figures += [
             Figure("while training", f"{name} p50", of_route.percentile(0.5), "ms"),
             Figure("while training", f"{name} p99", of_route.percentile(0.99), "ms", LIMIT, note),
-            Figure("while training", f"{name} failed", of_route.failed, f"of {len(of_route.all)}", 0),
+            Figure("while training", f"{name} failed", of_route.failed, "", 0, f"of {len(of_route.all)}"),
         ]
         note = ""
     for name in ("/health", "/setup"):

@@ -98,4 +98,4 @@ def _compared(when: str, before: Sequence[Answer], now: Sequence[Answer], note: 
             Figure(part, f"{kind} p95, {when} to before", value / base, "times", RATIO),
         ]
     failed = sum(answer.failed for answer in now)
-    return [*figures, Figure(part, f"failed, {when}", failed, f"of {len(now)}", 0)]
+    return [*figures, Figure(part, f"failed, {when}", failed, "", 0, f"of {len(now)}")]

@@ -101,7 +101,7 @@ def drive(url: str, calls: Sequence[Call], rate: float, seconds: float) -> list[
     guard = threading.Lock()
 
     def sender() -> list[Answer]:
-        made = []
+        made: list[Answer] = []
         while True:
             with guard:
                 turn = next(turns, None)

@@ -119,7 +119,10 @@ class Installation:
             found.update((task, shown(project, task)) for task in tasks)
             return all([name for name, _ in rows] == [version] for rows in found.values())
 
-        self.wait(project, stored, f"predictions of {version} for tasks {tasks}")
+        try:
+            self.wait(project, stored, f"predictions of {version} for tasks {tasks}")
+        except AssertionError as waited:
+            raise AssertionError(f"Stored are {found}. {waited}") from None
         return {task: rows[0][1] for task, rows in found.items()}
 
     def wait(self, project: TestProject, look: Callable[[], Seen], what: str, seconds: float = LEARN) -> Seen:

@@ -65,9 +65,16 @@ class LabellingPage:
     def open_quick_view(self, project: TestProject, task: int) -> None:
         """Click on the task in the project's table."""
         self.page.goto(f"{self._studio.url}/projects/{project.id}/data")
-        row = self.page.get_by_test_id("table-row").filter(has=self.page.get_by_label(f"Select Task {task}", exact=True))
+        row = self.page.get_by_test_id("table-row").filter(
+            has=self.page.get_by_label(f"Select Task {task}", exact=True)
+        )
         row.get_by_text(str(task), exact=True).first.click()
         self._expect_open(task)
+
+    def open_model_settings(self, project: TestProject) -> Page:
+        """The settings page where models are connected."""
+        self.page.goto(f"{self._studio.url}/projects/{project.id}/settings/ml")
+        return self.page
 
     def submit(self) -> Opened:
         """Press "Submit"; the task that is opened next."""

@@ -259,7 +259,7 @@ def test_no_server_serves_an_old_version_after_acknowledging_the_new(
     connection = backend.collaborators.redis
     task = labelling.project.task(labelling.tasks[-1])
     acknowledged: dict[tuple[int, int], float] = {}
-    with PredictLoad(backend, labelling.uid, [task], connections=6) as load:
+    with PredictLoad(backend, labelling.uid, [task], connections=6, servers=backend.server_pids()) as load:
         eventually(lambda: len({one.server for one in load.asked} - {None}) == 2, "answers of both servers", 30.0)
         for _ in range(4):
             target = labelling.version + 1

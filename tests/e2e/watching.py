@@ -154,6 +154,8 @@ class PredictLoad:
     tasks: list[dict[str, Any]]
     connections: int = 4
     pause: float = 0.0
+    servers: list[int] = field(default_factory=list)
+    """Processes among which to look for the one that answers."""
     asked: list[Asked] = field(default_factory=list)
 
     def __enter__(self) -> PredictLoad:
@@ -188,7 +190,7 @@ class PredictLoad:
                     server = None
                 version, problem = self._ask(connection), ""
                 # Which process has accepted the connection is known for certain once it has answered.
-                server = server or server_of(connection, self.backend.server_pids())
+                server = server or server_of(connection, self.servers)
             except (OSError, http.client.HTTPException) as error:
                 version, problem = None, repr(error)
             self.asked.append(Asked(sent, time.monotonic(), server, version, problem))

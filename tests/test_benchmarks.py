@@ -1,0 +1,145 @@
+"""The benchmark's own instruments: what they report must be what happened."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks import loop
+from tests.benchmarks.backend import until
+from tests.benchmarks.figures import Figure, append_results, percentile, text_table
+from tests.benchmarks.machine import descendants, describe, memory_of
+from tests.benchmarks.stage import Sizes
+from tests.benchmarks.traffic import Answers, Call, drive
+from tests.label_studio import LabelStudioInstance
+
+TINY = Sizes(
+    starts=1, settled=(20,), submissions=2, served=1, texts=40, images=40, seconds=2.0, swaps=4, repeats=2
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.5, 50), (0.95, 95), (0.99, 99), (1.0, 100), (0.001, 1)])
+def test_percentile_is_the_nearest_rank(share: float, expected: int) -> None:
+    assert percentile(reversed(range(1, 101)), share) == expected
+
+
+def test_no_values_have_no_percentile() -> None:
+    with pytest.raises(ValueError, match="no values"):
+        percentile([], 0.5)
+
+
+def test_results_are_appended_with_their_verdicts(tmp_path: Path) -> None:
+    figures = [
+        Figure("submit", "added", 21.04, "ms", 20.0, "a | b"),
+        Figure("submit", "failed", 0, "", 0),
+        Figure("start", "memory", math.nan, "MB"),
+    ]
+    file = tmp_path / "RESULTS.md"
+    append_results(file, "first", ["a machine"], figures)
+    append_results(file, "second", [], figures)
+    text = file.read_text()
+    assert text.index("## first") < text.index("- a machine") < text.index("## second")
+    assert "| submit: added | 21.0 ms | at most 20 ms | MISSED | a \\| b |" in text
+    assert "| submit: failed | 0 | at most 0 | reached |  |" in text
+    assert "| start: memory | - |  |  |  |" in text
+    assert text_table(figures).splitlines()[1].split() == ["submit:", "added", "21.0", "ms", "at", "most", "20", "ms", "MISSED"]  # fmt: skip  # noqa: E501
+
+
+class Slow(BaseHTTPRequestHandler):
+    """Answers one request at a time; `/slow` takes half a second, `/broken` fails, `/predict` finds nothing."""
+
+    one = threading.Lock()
+
+    def do_GET(self) -> None:
+        with self.one:
+            time.sleep(0.5 if self.path == "/slow" else 0.0)
+        self.send_response(500 if self.path == "/broken" else 200)
+        self.end_headers()
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"results":[{"result":[]}],"model_version":"v7"}')
+
+    def log_message(self, *arguments: object) -> None:
+        """Tests' output is for tests."""
+
+
+@pytest.fixture
+def slow_server() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_stall_counts_for_the_requests_behind_it(slow_server: str) -> None:
+    """20 requests in one second, the first of which holds up the others for half of it."""
+    calls = [Call("stall", "/slow"), *[Call("quick", "/quick")] * 19]
+    answers = drive(slow_server, calls, 20.0, 1.0)
+    assert len(answers) == 20
+    quick = Answers.of(answers, "quick")
+    assert quick.percentile(1.0) > 300  # due 0.05 s after the one that takes 0.5 s
+    assert Answers.of(answers, "stall").percentile(0.5) >= 500
+
+
+def test_failures_are_counted(slow_server: str) -> None:
+    calls = [Call("broken", "/broken"), Call("fine", "/fine"), Call("empty", "/predict", {"tasks": []})]
+    answers = drive(slow_server, calls, 100.0, 0.09)
+    assert [Answers.of(answers, name).failed for name in ("broken", "fine", "empty")] == [3, 0, 3]
+    assert {answer.version for answer in answers if answer.name == "empty"} == {"v7"}
+
+
+def test_nobody_there_is_a_failure() -> None:
+    answers = drive("http://127.0.0.1:1", [Call("health", "/health")], 50.0, 0.1)
+    assert Answers.of(answers, "health").failed == 5
+
+
+def test_memory_is_that_of_the_process() -> None:
+    before = memory_of(os.getpid())
+    ballast = bytearray(os.urandom(1)) * 50_000_000
+    after = memory_of(os.getpid())
+    assert after.rss - before.rss > 40_000_000
+    assert 0 < after.pss <= after.rss
+    assert len(ballast) == 50_000_000
+    assert memory_of(2**22 + 1).rss == 0
+
+
+def test_descendants_are_found_at_any_depth() -> None:
+    child = subprocess.Popen(["sh", "-c", "sh -c 'sleep 30; true' & wait; true"])
+    try:
+        found = until(lambda: pids if len(pids := descendants(child.pid)) == 2 else None, "two descendants", 10.0)
+        assert child.pid in descendants(os.getpid())
+    finally:
+        for pid in reversed(found):
+            os.kill(pid, 9)
+        child.wait()
+
+
+def test_the_machine_is_described() -> None:
+    assert "cores of" in describe()[0]
+
+
+@pytest.mark.label_studio
+def test_the_loop_can_be_measured(label_studio: LabelStudioInstance, tmp_path: Path) -> None:
+    """Two parts in small: what they stand on is what the others stand on, too."""
+    said: list[str] = []
+    figures = loop.measure(label_studio, tmp_path, TINY, ("freshness", "swapping"), said.append)
+    values = {f"{figure.part}: {figure.what}": figure.value for figure in figures}
+    assert values["/predict: failed, swaps"] == 0
+    assert values["during swaps: swaps that a server did not acknowledge"] == 0
+    assert values["during swaps: versions seen in answers"] > 1
+    assert 0 < values["submit to served, text: served and shown, slowest"] < 120
+    assert len(said) == 2
