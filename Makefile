@@ -8,7 +8,7 @@ STUDIO := .venv-label-studio/bin
 STUDIO_ML := .venv-label-studio-ml/bin
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test lint types imports unit bench clean
+.PHONY: help run test lint types imports unit soak bench clean
 .DELETE_ON_ERROR:
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make test    everything that must hold: style, types, imports, all tests"
 	@echo "make lint    style, types and imports alone"
 	@echo "make unit    the tests alone; ARGS='tests/backend -k queue' chooses"
+	@echo "make soak    what takes minutes by its nature: workers that nobody watches"
 	@echo "make bench   the benchmark of the whole loop, which takes long"
 	@echo "make clean   removes the environments and caches; the data in .data stay"
 
@@ -34,6 +35,9 @@ lint: .venv/.installed-tests
 
 unit: .venv/.installed-tests
 	$(VENV)/python -m pytest $(ARGS)
+
+soak: .venv/.installed-tests .venv-label-studio/.installed
+	$(VENV)/python -m pytest -m soak $(ARGS)
 
 bench: .venv/.installed-tests .venv-label-studio/.installed
 	$(VENV)/python -m tests.benchmarks.loop

@@ -119,8 +119,10 @@ def test_memory_is_that_of_the_process() -> None:
 
 def test_descendants_are_found_at_any_depth() -> None:
     child = subprocess.Popen(["sh", "-c", "sh -c 'sleep 30; true' & wait; true"])
+    found: list[int] = []
     try:
-        found = until(lambda: pids if len(pids := descendants(child.pid)) == 2 else None, "two descendants", 10.0)
+        until(lambda: len(descendants(child.pid)) == 2, "two descendants", 10.0)
+        found = descendants(child.pid)
         assert child.pid in descendants(os.getpid())
     finally:
         for pid in reversed(found):

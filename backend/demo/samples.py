@@ -15,7 +15,7 @@ SEED = 2
 
 DIGITS_CONFIG = """<View>
   <Header value="Which digit is this?"/>
-  <Image name="image" value="$image" zoom="false" maxWidth="320px"/>
+  <Image name="image" value="$image" zoom="false" maxWidth="240px"/>
   <Choices name="digit" toName="image" choice="single" showInline="true">
 {choices}
   </Choices>

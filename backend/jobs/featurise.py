@@ -66,6 +66,7 @@ class Featuriser:
             self._features.add(self._uid, encoder.name, fresh)
             known.update(fresh)
             step(min(start + BATCH, len(positions)), len(positions))
+        problems.update({at: problems[missing[key]] for at, key in keys.items() if missing.get(key) in problems})
         items = [Item(features=known[keys[at]]) if keys.get(at) in known else None for at in range(len(tasks))]
         return Featurised(items, problems)
 

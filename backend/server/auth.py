@@ -38,7 +38,10 @@ class Credentials:
             return
         if authorization is None:
             raise Unauthorized(
-                "Got no credentials, wanted Basic Auth. Set user and password of this backend in Label Studio."
+                "Got an event without our secret. `prelabel connect` gives it to the project's webhook; without it, "
+                "that is done within minutes, when changes are looked for."
+                if path == "/webhook"
+                else "Got no credentials, wanted Basic Auth. Set user and password of this backend in Label Studio."
             )
         expected = f"{self._username}:{self._password.get_secret_value()}"
         # Both are always compared, so that the time taken says nothing about which was nearer.

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +23,7 @@ from backend.jobs.collaborators import Collaborators, build_collaborators
 from backend.jobs.queue import job_id
 from backend.jobs.view import JobKind, JobState, JobView
 from backend.labelstudio.connect import connect_projects
+from backend.parent_death import bound_to_parent
 from backend.projects.identity import Uid
 from backend.settings import Settings
 from backend.worker import worker_names
@@ -100,6 +101,7 @@ class BackendProcess:
         self.client = httpx.Client(base_url=self.url, timeout=30.0)
         self._processes: list[subprocess.Popen[bytes]] = []
         self._more = settings
+        self._workers: dict[str, int] = {}
 
     def start(self, *command: str) -> subprocess.Popen[bytes]:
         """Start `prelabel COMMAND`, in a session of its own; its log goes to a file that failing tests show."""
@@ -119,7 +121,8 @@ class BackendProcess:
                 env=environment,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,
+                # Not left behind by a run of the tests that is killed. Safe: nothing holds a lock when a test starts.
+                preexec_fn=bound_to_parent(),  # noqa: PLW1509
             )
         self._processes.append(process)
         return process
@@ -152,10 +155,17 @@ class BackendProcess:
         return Uid.from_project(project.id, project.created["created_at"])
 
     def worker_pid(self, name: str | None = None) -> int | None:
-        """The process that takes trainings; None while none is registered or it is gone."""
+        """The process that takes trainings; None while there is none.
+
+        It says who it is when it starts; a Redis that has forgotten it is told no more.
+        """
         name = name or f"{socket.gethostname()}-{self.settings.port}"
         pid: Any = self.collaborators.redis.hget(f"rq:worker:{worker_names(name)[0]}", "pid")
-        return int(pid) if pid is not None and is_alive(int(pid)) else None
+        known = int(pid) if pid is not None else self._workers.get(name)
+        if known is None or not is_alive(known):
+            return None
+        self._workers[name] = known
+        return known
 
     def horse_pid(self, name: str | None = None) -> int | None:
         """The process that runs a training now."""
@@ -203,13 +213,15 @@ class BackendProcess:
 
         eventually(idle, lambda: f"project {uid} to come to rest; its jobs are {queue.jobs(uid)}", seconds, 0.1)
 
-    def catch(self, uid: str, stages: tuple[str, ...], seconds: float = 60.0) -> int:
+    def catch(
+        self, uid: str, stages: tuple[str, ...], seconds: float = 60.0, names: Sequence[str | None] = (None,)
+    ) -> int:
         """Wait until the project's training reports one of `stages`, and stop its process there; its pid."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             job = self.training(uid)
             if job is not None and job.state is JobState.STARTED and job.stage in stages:
-                horse = self.horse_pid()
+                horse = next(filter(None, map(self.horse_pid, names)), None)
                 if horse is not None:
                     os.kill(horse, signal.SIGSTOP)
                     return horse

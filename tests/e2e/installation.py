@@ -111,19 +111,31 @@ class Installation:
 
         return str(self.wait(project, learnt, f"a version that knows {labels} labels", seconds))
 
+    def await_rest(self, project: TestProject) -> None:
+        """Wait until nothing is queued or running for the project."""
+        calm = 0
+
+        def rests() -> bool:
+            nonlocal calm
+            # Thrice in a row: a job that moves from one of the queue's lists to the next is in neither for a moment.
+            calm = calm + 1 if self.status(project).get("job", "") is None else 0
+            return calm == 3
+
+        self.wait(project, rests, "the end of all background work")
+
     def await_stored(self, project: TestProject, tasks: list[int], version: str) -> dict[int, list[str]]:
-        """Wait until each of `tasks` has one stored prediction, of `version`; the choices by task."""
+        """Wait until each of `tasks` has one stored prediction of `version`; the choices by task."""
         found: dict[int, list[tuple[str, list[str]]]] = {}
 
         def stored() -> bool:
             found.update((task, shown(project, task)) for task in tasks)
-            return all([name for name, _ in rows] == [version] for rows in found.values())
+            return all([name for name, _ in rows].count(version) == 1 for rows in found.values())
 
         try:
             self.wait(project, stored, f"predictions of {version} for tasks {tasks}")
         except AssertionError as waited:
             raise AssertionError(f"Stored are {found}. {waited}") from None
-        return {task: rows[0][1] for task, rows in found.items()}
+        return {task: dict(rows)[version] for task, rows in found.items()}
 
     def wait(self, project: TestProject, look: Callable[[], Seen], what: str, seconds: float = LEARN) -> Seen:
         """The first true answer of `look`; what the installation says where there is none."""

@@ -10,6 +10,7 @@ from typing import Any
 from backend.jobs import refresh, train
 from backend.jobs.collaborators import Collaborators
 from backend.jobs.context import running_with
+from backend.jobs.facts import FactBoard
 from backend.jobs.shown import ShownLog
 from backend.jobs.sync import Sync, Synced
 from backend.labelstudio.client import LabelStudio
@@ -17,8 +18,15 @@ from backend.labelstudio.config import LabellingConfig, parse_config
 from backend.projects.identity import Uid
 from backend.projects.record import ProjectRecord
 from backend.projects.roles import RolePolicy
+from backend.store.artifacts import Artifacts
+from backend.store.features import FeatureStore
+from backend.store.ledger import Ledger
 from backend.store.manifest import Manifest
+from backend.store.objects import ObjectStore
+from backend.store.projects import ProjectRecords
 from backend.store.records import Record
+from backend.store.snapshots import Snapshots
+from backend.store.versions import Versions
 from tests.label_studio import TestProject
 
 TOPICS = ("billing", "technical", "other")
@@ -112,6 +120,20 @@ class Laboratory:
         by_task = {int(row["task"]): row for row in rows}
         assert len(by_task) == len(rows), f"a task has two predictions: {rows}"
         return by_task
+
+    def on_store(self, store: ObjectStore) -> Laboratory:
+        """The same project, with everything that is stored kept by `store`."""
+        versions = Versions(store)
+        return self.with_parts(
+            store=store,
+            records=ProjectRecords(store),
+            versions=versions,
+            artifacts=Artifacts(store, self.parts.settings.data_dir / "cache" / "artifacts"),
+            snapshots=Snapshots(store),
+            ledger=Ledger(store),
+            features=FeatureStore(store),
+            facts=FactBoard(self.parts.redis, versions),
+        )
 
     def with_parts(self, **parts: Any) -> Laboratory:
         return replace(self, parts=replace(self.parts, **parts))
