@@ -103,6 +103,7 @@ class LabellingPage:
 
     def screenshot(self, name: str) -> Path:
         """Keep what the page looks like, for people."""
+        expect(self.page.get_by_text("Downloading image")).to_have_count(0, timeout=PATIENCE)
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         path = SCREENSHOTS / f"{name}.png"
         self.page.screenshot(path=path)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -259,9 +261,9 @@ def test_no_server_serves_an_old_version_after_acknowledging_the_new(
     connection = backend.collaborators.redis
     task = labelling.project.task(labelling.tasks[-1])
     acknowledged: dict[tuple[int, int], float] = {}
-    with PredictLoad(backend, labelling.uid, [task], connections=6, servers=backend.server_pids()) as load:
+    with PredictLoad(backend, labelling.uid, [task], connections=4, pause=0.02, servers=backend.server_pids()) as load:
         eventually(lambda: len({one.server for one in load.asked} - {None}) == 2, "answers of both servers", 30.0)
-        for _ in range(4):
+        for _ in range(2):
             target = labelling.version + 1
             labelled = labelling.label()
             key = f"prelabel:acks:{labelling.uid}:v{target}"
@@ -285,7 +287,7 @@ def test_no_server_serves_an_old_version_after_acknowledging_the_new(
     ]
     assert not late, f"{len(late)} of {len(load.asked)} answers were old, the first: {late[0]}"
     assert {server for server, _ in acknowledged} == {one.server for one in load.asked if one.server}
-    assert len(acknowledged) == 8
+    assert len(acknowledged) == 4
 
 
 def test_annotation_is_never_refused_while_predictions_are_being_written(
@@ -317,28 +319,30 @@ def test_annotation_is_never_refused_while_predictions_are_being_written(
 
 
 def test_failing_training_keeps_its_traceback_and_says_why(backend: BackendProcess, labelling: Labelling) -> None:
-    store = Path(backend.settings.store_address) / "projects" / labelling.uid
-    head = store / "snapshot.json"
+    head = Path(backend.settings.store_address) / "projects" / labelling.uid / "snapshot.json"
     kept = head.read_bytes()
-    head.write_bytes(b'{"id": "' + b"0" * 64 + b'"}')
-    labelling.label()
-    job = eventually(
-        lambda: (found := backend.training(labelling.uid)) and found.state is JobState.RETRYING and found,
-        "a training that failed more than once",
-        30.0,
-    )
+    head.write_text(json.dumps({"id": "0" * 64}))
+    try:
+        labelling.label()
+        job = eventually(
+            lambda: (found := backend.training(labelling.uid)) and found.state is JobState.RETRYING and found,
+            "a training that failed more than once",
+        )
+        status = backend.client.get("/", headers={"Accept": "application/json"}).json()
+    finally:
+        head.write_bytes(kept)
     assert job
     assert "Traceback" in (job.traceback or "")
-    assert "StoreError" in (job.error or "")
-    status = backend.client.get("/", headers={"Accept": "application/json"}).json()
+    assert "it is not there" in (job.error or "")
     said = next(project["errors"] for project in status["projects"] if project["uid"] == labelling.uid)
-    assert said
+    assert "it is not there" in said[0]["message"]
     assert "Traceback" not in str(status)
-    head.write_bytes(kept)
     # Another label does not wait for the attempt after next.
-    begun = time.monotonic()
-    labelling.wait_until_learnt(labelling.label())
-    assert time.monotonic() - begun < 25.0
+    task = labelling.label()
+    again = backend.training(labelling.uid)
+    assert again is not None
+    assert again.state is not JobState.RETRYING
+    labelling.wait_until_learnt(task)
     backend.wait_until_idle(labelling.uid)
     done = backend.training(labelling.uid)
     assert done is not None
@@ -353,7 +357,8 @@ def test_forgotten_project_stays_forgotten_although_its_training_runs(
     labelling.label()
     horse = backend.catch(labelling.uid, ("features", "train"))
     assert backend.client.post("/delete", json={"project": labelling.uid}).is_success
-    os.kill(horse, signal.SIGCONT)
+    with suppress(ProcessLookupError):  # it is gone by now, mostly
+        os.kill(horse, signal.SIGCONT)
     eventually(lambda: not is_alive(horse), "the training to end", 30.0)
     backend.wait_until_idle(labelling.uid)
     assert not (Path(backend.settings.store_address) / "projects" / labelling.uid).exists()
