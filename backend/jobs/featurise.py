@@ -69,12 +69,14 @@ class Featuriser:
         items = [Item(features=known[keys[at]]) if keys.get(at) in known else None for at in range(len(tasks))]
         return Featurised(items, problems)
 
-    def missing(self, control: Control, family: Family, tasks: Sequence[Task]) -> int:
-        """How many of `tasks` would have to be encoded first."""
+    def unread(self, control: Control, family: Family, tasks: Sequence[Task]) -> set[int]:
+        """Positions of those `tasks` that would have to be read and encoded first."""
         encoder = family.encoder()
         if encoder is None:
-            return 0
-        return len(self._features.missing(self._uid, encoder.name, _keys(control, tasks)[0].values()))
+            return set()
+        keys = _keys(control, tasks)[0]
+        missing = set(self._features.missing(self._uid, encoder.name, keys.values()))
+        return {at for at, key in keys.items() if key in missing}
 
     def _encode(
         self,

@@ -42,7 +42,7 @@ def _refresh(collaborators: Collaborators, uid: str, version: str, config: Label
     labelled = list(collaborators.snapshots.read(uid, head)) if head else []
 
     def step(done: int, total: int) -> None:
-        report("features", 0.5 * done / total, f"Encoded {done} of {total} tasks.")
+        report("features", 0.5 * done / total, f"Looked at {done} of {total} tasks.")
 
     with collaborators.label_studio() as label_studio:
         outcome = Show(collaborators, uid, manifest, config, label_studio, labelled).everything(step, Watch())
@@ -56,10 +56,14 @@ def _prepare(collaborators: Collaborators, uid: str, config: LabellingConfig) ->
     featuriser = Featuriser(uid, collaborators.features, collaborators.inputs)
 
     def step(done: int, total: int) -> None:
-        report("features", done / total, f"Encoded {done} of {total} tasks.")
+        report("features", done / total, f"Looked at {done} of {total} tasks.")
 
     with collaborators.label_studio() as label_studio:
         tasks = list(label_studio.unlabelled_tasks(Uid(uid).project_id))
     for control in config.controls:
-        featuriser.items(control, collaborators.families.of(control), tasks, step)
+        family = collaborators.families.comparing(control, collaborators.families.of(control))
+        encoder = family.encoder() if family is not None else None
+        if family is not None and encoder is not None:
+            collaborators.forms.make_all([encoder.program])
+            featuriser.items(control, family, tasks, step)
     return f"The features of {len(tasks)} tasks are ready for the first training."

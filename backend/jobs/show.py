@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -18,7 +18,7 @@ from backend.labelstudio.config import LabellingConfig
 from backend.labelstudio.publisher import Published, Publisher
 from backend.projects.identity import UNTRAINED, Uid
 from backend.serving.inputs import Task
-from backend.serving.pool import Pool
+from backend.serving.pool import LoadedVersion, Pool
 from backend.serving.predict import Predictor
 from backend.store.clusters import ClusterStore
 from backend.store.manifest import Manifest
@@ -31,8 +31,13 @@ NEAR = 512
 """Unlabelled tasks among which the training looks for the first ones, so that people wait for no whole project."""
 FIRST = 8
 """Predictions that the training itself writes; the refresh after it writes the others."""
+UNREAD = 32
+"""Of those, as many may still have to be encoded: a second for images. The others were encoded in the background."""
 AT_ONCE = 20_000
 """Tasks that are predicted and ordered together, to bound memory: about 100 MB of image features."""
+NEAR_RAW = 32
+AT_ONCE_RAW = 512
+"""The same where each prediction takes a run of the whole network, some 50 ms: what an interruption may cost."""
 
 
 class Show:
@@ -53,7 +58,9 @@ class Show:
         self._label_studio = label_studio
         self._labelled = labelled
         self._current = _Throttled(lambda: collaborators.versions.current_name(uid) == manifest.name)
-        self._forecaster = _forecaster(collaborators, uid, config)
+        self._version = _loaded(collaborators, uid, config)
+        self._raw = any(control.family.encoder() is None for control in self._version.controls.values())
+        self._forecaster = _forecaster(collaborators, uid, config, self._version)
         versions = {UNTRAINED, *collaborators.versions.names(uid)}
         self._publisher = Publisher(
             label_studio,
@@ -66,16 +73,27 @@ class Show:
 
     def first(self) -> Published:
         """Write the few predictions that people meet next, and let the project show this version."""
-        near = self._needed(islice(self._label_studio.unlabelled_tasks(Uid(self._uid).project_id), NEAR))
-        outcome = self._publisher.publish_urgent(self._forecaster.forecast(near, self._labelled).predictions[:FIRST])
+        look = NEAR_RAW if self._raw else NEAR
+        near = self._needed(islice(self._label_studio.unlabelled_tasks(Uid(self._uid).project_id), look))
+        ready = self._forecaster.ready(near, UNREAD)
+        outcome = self._publisher.publish_urgent(self._forecaster.forecast(ready, self._labelled).predictions[:FIRST])
         self._publisher.name_version()
         return outcome
 
-    def everything(self, step: Step, watch: Watch) -> Published:
-        """Write all that is missing, the urgent first. Started again after an interruption, it goes on where it was."""
+    def everything(self, step: Step, watch: Watch, at_once: int = AT_ONCE) -> Published:
+        """Write all that is missing, the urgent first. Started again after an interruption, it goes on where it was.
+
+        Models are compiled before, for this and for the servers.
+        """
+        for loaded in self._version.controls.values():
+            self._with.forms.make_all(loaded.model.programs())
         total = Published()
         tasks = self._label_studio.unlabelled_tasks(Uid(self._uid).project_id)
-        while part := self._needed(islice(tasks, AT_ONCE)):
+        at_once = min(at_once, AT_ONCE_RAW) if self._raw else at_once
+        while some := list(islice(tasks, at_once)):
+            part = self._needed(some)
+            if not part:  # written before an interruption; the tasks after them may not be
+                continue
             forecast = self._forecaster.forecast(part, self._labelled, step, watch)
             urgent = self._with.settings.urgent_tasks
             total.add(self._publisher.publish_urgent(forecast.predictions[:urgent]))
@@ -86,7 +104,7 @@ class Show:
         self._publisher.name_version()
         return total
 
-    def _needed(self, tasks: Iterator[Task]) -> list[Task]:
+    def _needed(self, tasks: Iterable[Task]) -> list[Task]:
         by_id = {task["id"]: task for task in tasks}
         return [by_id[task] for task in self._publisher.remaining(by_id)]
 
@@ -95,10 +113,10 @@ def _looks_ours(row: Mapping[str, Any]) -> bool:
     """Whether a stored prediction's regions carry the ids that we give: others may call their versions v1, too."""
     regions = row.get("result") or []
     key = region_key(row.get("task"), str(row.get("model_version")))
-    return all(
-        region.get("id") in {region_id(key, str(region.get("from_name")), index) for index in range(len(regions))}
-        for region in regions
-    )
+    # A shape's labels may be a region of another control under the same id.
+    names = {str(region.get("from_name")) for region in regions}
+    given = {region_id(key, name, index) for name in names for index in range(len(regions))}
+    return all(region.get("id") in given for region in regions)
 
 
 class _Throttled:
@@ -117,16 +135,21 @@ class _Throttled:
         return self._answer
 
 
-def _forecaster(collaborators: Collaborators, uid: str, config: LabellingConfig) -> Forecaster:
+def _loaded(collaborators: Collaborators, uid: str, config: LabellingConfig) -> LoadedVersion:
     budget = collaborators.settings.model_memory_bytes
     pool = Pool(collaborators.versions, collaborators.artifacts, collaborators.families, budget)
+    # Not `get`: an older version that can be loaded must not be written as this one.
+    return pool.swap(uid, load=True) or pool.before_labels(config)
+
+
+def _forecaster(collaborators: Collaborators, uid: str, config: LabellingConfig, version: LoadedVersion) -> Forecaster:
     return Forecaster(
         uid,
         config,
-        # Not `get`: an older version that can be loaded must not be written as this one.
-        pool.swap(uid, load=True) or pool.before_labels(config),
+        version,
         Predictor(collaborators.inputs, collaborators.roles),
         Featuriser(uid, collaborators.features, collaborators.inputs),
+        collaborators.families,
         ClusterStore(collaborators.store),
         collaborators.roles,
         collaborators.settings.seed,

@@ -13,7 +13,7 @@ from backend.errors import InvalidConfig, NothingToLearn, Superseded, UnknownPro
 from backend.jobs.collaborators import Collaborators, build_collaborators
 from backend.jobs.context import current_settings
 from backend.jobs.featurise import Featuriser
-from backend.jobs.learn import Taught, Teacher
+from backend.jobs.learn import LEARNT_FROM, Taught, Teacher
 from backend.jobs.lease import Lease, lease
 from backend.jobs.progress import report
 from backend.jobs.show import Show
@@ -22,15 +22,19 @@ from backend.jobs.sync import Sync, Synced
 from backend.labelstudio.client import LabelStudio
 from backend.labelstudio.config import LabellingConfig, parse_config
 from backend.projects.identity import UNTRAINED
+from backend.projects.record import ProjectRecord
 from backend.serving.swap import announce
 from backend.store.ledger import Event
 from backend.store.manifest import ControlVersion, Manifest
 from model_zoo.base import Progress, Watch
+from model_zoo.errors import Cancelled
 
 log = logging.getLogger(__name__)
 
 THOROUGH_EVERY = 3600
 """Seconds between two comparisons of all annotated tasks, for changes that leave no trace in times and totals."""
+VERDICT = "verdict"
+"""The kind of ledger event that says what the gate made of a challenger."""
 RECORDED_PACKAGES = ("prelabel", "torch", "transformers", "timm", "scikit-learn", "numpy")
 
 
@@ -55,7 +59,7 @@ class Training:
                 self._with.queue.begin(self._uid)
                 self._with.facts.begin(self._uid)
                 return self._train(held)
-        except Superseded as reason:
+        except (Superseded, Cancelled) as reason:
             # The mark may be gone, and whoever was first may have read the annotations before it was set.
             self._with.queue.mark(self._uid, time.time())
             log.info("Project %s: %s", self._uid, reason)
@@ -67,7 +71,8 @@ class Training:
 
     def _train(self, held: Lease) -> str:
         report("sync", 0.0, "Reading what changed in Label Studio.")
-        config = parse_config(self._with.records.get(self._uid).label_config)
+        record = self._with.records.get(self._uid)
+        config = parse_config(record.label_config)
         with self._with.label_studio() as label_studio:
             sync = Sync(self._with.snapshots, self._with.ledger, self._with.roles)
             shown = ShownLog(self._with.redis, self._uid)
@@ -75,7 +80,7 @@ class Training:
             synced = sync.run(self._uid, config, label_studio, shown, thorough=thorough)
             self._with.facts.synced(self._uid, len(synced.records), synced.total)
             champion = self._with.versions.current(self._uid)
-            taught = self._teach(config, synced, champion)
+            taught = self._teach(held, record, config, synced, champion)
             if not any(lesson.changed for lesson in taught.values()):
                 return self._unchanged(synced, champion, taught)
             manifest = self._manifest(held.fence, synced, champion, taught)
@@ -83,29 +88,34 @@ class Training:
             self._publish(manifest)
             return self._show(manifest, config, synced, label_studio)
 
-    def _teach(self, config: LabellingConfig, synced: Synced, champion: Manifest | None) -> dict[str, Taught]:
-        """Every control in turn."""
+    def _teach(
+        self,
+        held: Lease,
+        record: ProjectRecord,
+        config: LabellingConfig,
+        synced: Synced,
+        champion: Manifest | None,
+    ) -> dict[str, Taught]:
+        """Every control in turn. Raises the zoo's `Cancelled` once the lease is lost."""
         teacher = Teacher(
             self._with.artifacts,
             self._with.families,
             self._featuriser,
             self._with.versions.next_name(self._uid),
             self._with.settings.seed,
+            record.parameters,
         )
         seen = self._learnt_by(champion)
+        held_back = self._held_back()
         taught = {}
         for number, control in enumerate(config.controls):
-            start, share = 0.1 + 0.6 * number / len(config.controls), 0.6 / len(config.controls)
-
-            def encoded(done: int, total: int, start: float = start, share: float = share) -> None:
-                report("features", start + share * 0.8 * done / total, f"Encoded {done} of {total} labelled tasks.")
-
-            def progressed(progress: Progress, start: float = start, share: float = share) -> None:
-                report("train", start + share * (0.8 + 0.2 * progress.fraction), progress.message)
-
+            progress = ControlProgress(0.1 + 0.6 * number / len(config.controls), 0.6 / len(config.controls))
             part = champion.controls.get(control.name) if champion else None
             records = synced.records.values()
-            taught[control.name] = teacher.teach(control, records, part, seen, encoded, Watch(progressed))
+            watch = Watch(progress.trained, cancelled=lambda: not held.held)
+            lesson = teacher.teach(control, records, part, seen, held_back, progress.encoded, watch)
+            self._record_verdict(control.name, lesson)
+            taught[control.name] = lesson
         return taught
 
     def _learnt_by(self, champion: Manifest | None) -> frozenset[int]:
@@ -114,9 +124,31 @@ class Training:
             return frozenset()
         return frozenset(record.task for record in self._with.snapshots.read(self._uid, champion.snapshot))
 
+    def _held_back(self) -> frozenset[str]:
+        """Fingerprints of what challengers that the gate held back had learnt from."""
+        verdicts = (event.detail for event in self._with.ledger.events(self._uid, VERDICT))
+        return frozenset(str(detail["learnt_from"]) for detail in verdicts if not detail["promote"])
+
+    def _record_verdict(self, control: str, lesson: Taught) -> None:
+        """A challenger keeps its numbers and its reason, promoted or not."""
+        if lesson.challenger is None or lesson.verdict is None:
+            return
+        detail = {
+            "control": control,
+            "promote": lesson.verdict.promote,
+            "reason": lesson.verdict.reason,
+            "learnt_from": lesson.challenger.recipe[LEARNT_FROM],
+            "artifact": lesson.challenger.artifact,
+            "metrics": dict(lesson.challenger.metrics),
+        }
+        log.info("Project %s, %s: %s", self._uid, control, lesson.verdict.reason)
+        self._with.ledger.append(self._uid, [Event(VERDICT, time.time(), detail)])
+
     def _unchanged(self, synced: Synced, champion: Manifest | None, taught: Mapping[str, Taught]) -> str:
         notes = " ".join(note for lesson in taught.values() for note in lesson.notes)
         if champion is None:
+            # It encodes every task, so that the first training needn't, which somebody waits for.
+            self._with.queue.refresh(self._uid, UNTRAINED)
             raise NothingToLearn(
                 f"There is nothing to learn from yet: {len(synced.records)} tasks are labelled, and none of their "
                 f"annotations answers a control that can be learnt. {notes}".strip()
@@ -163,6 +195,26 @@ class Training:
         return (
             f"{manifest.name} serves, taught by {len(synced.records)} labelled tasks; {written} predictions are shown."
         )
+
+
+class ControlProgress:
+    """How far the training of one control is: its part of the job begins at `start` and is `share` of it."""
+
+    def __init__(self, start: float, share: float) -> None:
+        self._start = start
+        self._share = share
+        self._encoding = 0.0
+        """Which part of the share goes to encoding: most where items are encoded, none where they are not."""
+
+    def encoded(self, done: int, total: int) -> None:
+        self._encoding = 0.8
+        report("features", self._at(self._encoding * done / total), f"Encoded {done} of {total} labelled tasks.")
+
+    def trained(self, progress: Progress) -> None:
+        report("train", self._at(self._encoding + (1 - self._encoding) * progress.fraction), progress.message)
+
+    def _at(self, part: float) -> float:
+        return self._start + self._share * part
 
 
 def _environment() -> dict[str, str]:

@@ -87,7 +87,8 @@ class SwapListener:
     def close(self) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join(timeout=2 * HEARTBEAT)
+            if thread.is_alive():
+                thread.join(timeout=2 * HEARTBEAT)
         try:
             self._connection.zrem(SERVERS, self._server)
         except redis.RedisError:
