@@ -1,4 +1,4 @@
-"""Installs Prelabel into the environment that runs this file, and says what it downloads.
+"""Installs Prelabel into the environment that runs this file, and says what it downloads. Arguments name extras.
 
 On Linux the usual torch brings CUDA, several GB that do nothing without a GPU. PyTorch's install page names an index of
 its own with a far smaller build for the processor alone: give its address as `TORCH_INDEX_URL` to use that.
@@ -32,7 +32,8 @@ def main() -> None:
             print("Without a GPU 700 MB do: set TORCH_INDEX_URL to the CPU index that PyTorch's install page names.")
     else:
         say("about 700 MB to download", "2 to 5 minutes")
-    subprocess.check_call([*CONSTRAINED, "--editable", str(ROOT)])
+    extras = f"[{','.join(sys.argv[1:])}]" if sys.argv[1:] else ""
+    subprocess.check_call([*CONSTRAINED, "--editable", f"{ROOT}{extras}"])
 
 
 def say(size: str, time: str) -> None:

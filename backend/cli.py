@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from backend.errors import PrelabelError, SettingsError
+from backend.errors import InvalidRequest, PrelabelError, SettingsError
 from backend.settings import Settings
 
 app = typer.Typer(
@@ -152,6 +152,76 @@ def connect(
             typer.echo(f"{'ok  ' if hop.ok else 'FAIL'} {hop.name}: {hop.message}")
         if not all(hop.ok for hop in hops):
             raise typer.Exit(1)
+
+
+@app.command()
+def predict(
+    project: Annotated[
+        int | None, typer.Option(help="Id of a project in Label Studio: all its tasks that are still to be labelled.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Look on until the project is done.")] = True,
+    folder: Annotated[
+        Path | None, typer.Option("--input", help="Folder with files to predict without Label Studio.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="File to write: tasks with predictions, as JSON.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Version for the files: v3, or 7/v3 for project 7; 7/current for its current one."),
+    ] = None,
+    prefix: Annotated[
+        str, typer.Option(help="Put before each file's path, such as s3://photos/ or '/data/local-files/?d=photos/'.")
+    ] = "",
+    data_dir: DataDir = None,
+) -> None:
+    """Predict a whole project in the background, or a folder of files without Label Studio."""
+    with _sentences():
+        settings = _configure(data_dir=data_dir)
+        if project is not None and (folder, output, model) == (None, None, None):
+            _predict_project(_with_redis(settings), project, wait)
+        elif project is None and folder is not None and output is not None and model is not None:
+            _predict_folder(settings, folder, output, model, prefix)
+        else:
+            raise InvalidRequest("Give either --project, or --input, --output and --model together.")
+
+
+def _predict_project(settings: Settings, project: int, wait: bool) -> None:
+    from rich.console import Console
+
+    from backend.bulk.display import JobBar
+    from backend.bulk.project import outcome, predict_project
+
+    try:
+        with JobBar(Console(stderr=True)) as bar:
+            view = predict_project(settings, project, bar, wait=wait)
+    except KeyboardInterrupt:
+        typer.echo("The job goes on in the background; the same command looks on again.", err=True)
+        raise typer.Exit(130) from None
+    ended_well, sentence = outcome(settings, view)
+    typer.echo(sentence)
+    if not ended_well:
+        raise typer.Exit(1)
+
+
+def _predict_folder(settings: Settings, folder: Path, output: Path, model: str, prefix: str) -> None:
+    from rich.console import Console
+
+    from backend.bulk.display import file_bar, name_problems
+    from backend.bulk.folder import FolderPredictor, check_writable, write
+
+    console = Console(stderr=True)
+    check_writable(output)
+    # What goes wrong with a file is said once, at the end.
+    logging.getLogger("backend.serving.predict").setLevel(logging.ERROR)
+    predictor = FolderPredictor(settings, model)
+    with file_bar(console) as step:
+        predictions = predictor.predict(folder, prefix, step)
+    write(output, predictions.tasks)
+    name_problems(predictions, console)
+    typer.echo(
+        f"{predictions.predicted} of {len(predictions.tasks)} files predicted with {predictor.version.name}: {output}"
+    )
+    if not predictions.predicted:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -20,12 +20,14 @@ from backend.jobs.collaborators import build_collaborators
 from backend.jobs.events import ACTIONS, EventOutcome, Events
 from backend.jobs.policy import Rules
 from backend.jobs.queue import Queue
+from backend.jobs.recipe import read_parameters
 from backend.jobs.view import JobView
 from backend.labelstudio.config import LabellingConfig, parse_config
 from backend.labelstudio.connection import learn_hostname
 from backend.projects.identity import UNTRAINED, Uid
 from backend.projects.record import ProjectRecord
 from backend.server.protocol import Count, Status
+from backend.serving.compiler import Compiler
 from backend.serving.counters import Counters
 from backend.serving.pool import Pool
 from backend.serving.predict import LAST, Predictor, TaskPrediction
@@ -56,6 +58,7 @@ class Services:
         self._predictor = Predictor(
             self._with.inputs, self._with.roles, lambda reason: self._counters.add("prediction_failures", reason)
         )
+        self._compiler = Compiler(self._with.forms, self._ask_for_refresh)
         rules = Rules(settings.retrain_always_below, settings.retrain_growth, settings.retrain_quiet)
         self._events = Events(self._with.queue, self._with.facts, self._with.records, self._with.versions, rules)
         self._report = StatusReport(self._with)
@@ -76,7 +79,7 @@ class Services:
         """
         learn_hostname(self.settings, hostname)
         parse_config(schema)
-        self._record(Uid(uid), schema, set_up=True)
+        self._record(Uid(uid), schema, set_up=True, parameters=read_parameters(extra_params))
         self._warmup.ask(uid)
         return self._pool.name(uid)
 
@@ -89,6 +92,7 @@ class Services:
             # No engine helps interactively with the controls there are; an empty answer draws nothing.
             return [TaskPrediction([], LAST, self.model_version(uid) if uid else UNTRAINED).as_dict() for _ in tasks]
         version = self._pool.get(Uid(uid), config) if uid else self._pool.before_labels(config)
+        self._compiler.offer(uid, version)
         deadline = time.monotonic() + self.settings.predict_budget
         predictions = self._predictor.predict(config, version, tasks, deadline)
         self._counters.add("predictions", amount=sum(bool(prediction.result) for prediction in predictions))
@@ -147,6 +151,7 @@ class Services:
 
     def start(self) -> None:
         """Begin to listen for swaps and to enqueue what is due."""
+        self._compiler.start()
         self._listener.start()
         self._ticker.start()
         self._warmup.start()
@@ -156,14 +161,19 @@ class Services:
         self._stop.set()
         self._warmup.close()
         self._listener.close()
+        self._compiler.close()
         if self._ticker.is_alive():
             self._ticker.join(timeout=5)
         self._with.inputs.close()
 
-    def _record(self, uid: str, label_config: str, *, set_up: bool = False) -> ProjectRecord:
+    def _record(
+        self, uid: str, label_config: str, *, set_up: bool = False, parameters: dict[str, Any] | None = None
+    ) -> ProjectRecord:
         """The project's record with this config, stored if it differs."""
         known = self._with.records.find(uid)
         now = replace(known or ProjectRecord(uid, f"Project {Uid(uid).project_id}", ""), label_config=label_config)
+        if parameters is not None:
+            now = replace(now, parameters=parameters)
         if set_up and (known is None or known.label_config != label_config):
             now = replace(now, set_up_at=time.time())
         if now != known:
@@ -197,8 +207,11 @@ class Services:
             log.warning("Project %s is read again once Redis is back: %s", uid, error)
 
     def _swap(self, uid: str) -> None:
-        if self._pool.swap(uid) is None:
+        version = self._pool.swap(uid)
+        if version is None:
             self._warmup.again(uid)
+        else:
+            self._compiler.offer(uid, version)
 
     def _load_in_advance(self, uid: str) -> None:
         """Before its first version a project of images needs no model."""

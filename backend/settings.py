@@ -8,6 +8,7 @@ says, and a test holds the two together.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +18,8 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, Vali
 from backend.errors import SettingsError
 
 PREFIX = "PRELABEL_"
+
+_BUCKET = re.compile(r"(s3|gs|azure-blob)://[^/\s]+(/\S*)?")
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
@@ -59,6 +62,11 @@ class Settings(BaseModel):
     allowed_hosts: tuple[str, ...] = Field(
         (), description="Comma-separated hosts whose media may be fetched although their address is private."
     )
+    cloud_buckets: tuple[str, ...] = Field(
+        (),
+        description="Comma-separated buckets, such as `s3://photos` or `gs://photos/2026`, that are read directly with "
+        "the environment's credentials; others are read through Label Studio.",
+    )
     media_cache_bytes: Positive = Field(2 * 1024**3, description="Upper bound of the media cache on disk, in bytes.")
     media_max_bytes: Positive = Field(50 * 1024**2, description="Largest file that is fetched for one task, in bytes.")
     media_max_pixels: int = Field(
@@ -75,6 +83,9 @@ class Settings(BaseModel):
         ge=0,
         description="Threads for tensor work in one process; 0: half of the processors in a server, all but one in a "
         "training.",
+    )
+    compiled: bool = Field(
+        True, description="Serve models as compiled by OpenVINO where the extra `compiled` is installed."
     )
     retrain_always_below: int = Field(50, ge=0, description="Below this many labelled tasks every change retrains.")
     retrain_growth: Fraction = Field(0.1, description="From there on, retrain after this share of changed labels.")
@@ -96,6 +107,14 @@ class Settings(BaseModel):
         if not isinstance(value, str):
             return value
         return tuple(host.strip().lower() for host in value.split(",") if host.strip())
+
+    @field_validator("cloud_buckets", mode="before")
+    @classmethod
+    def _split_buckets(cls, value: Any) -> Any:
+        buckets = tuple(one.strip() for one in value.split(",") if one.strip()) if isinstance(value, str) else value
+        if isinstance(buckets, tuple) and not all(_BUCKET.fullmatch(str(one)) for one in buckets):
+            raise ValueError("expected addresses that begin with s3://, gs:// or azure-blob:// and name a bucket")
+        return buckets
 
     @field_validator("data_dir", "weights_dir", mode="after")
     @classmethod

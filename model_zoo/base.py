@@ -14,6 +14,7 @@ from model_zoo.types import Example, FloatArray, Input, Item, LabelSpace, Output
 from model_zoo.weights import Located, Weights
 
 if TYPE_CHECKING:
+    from model_zoo.programs.program import Program
     from model_zoo.runtime import Runtime
 
 
@@ -62,6 +63,18 @@ class Encoder(ABC):
             f"Wanted what {self.weights.package} has in {self.weights.main}; put that there, or take this file away."
         )
 
+    @property
+    @abstractmethod
+    def program(self) -> Program:
+        """The network, which serving may run in a compiled form."""
+
+    @abstractmethod
+    def prepare(self, value: Input | None) -> Input:
+        """The input read as far as the network needs it, and no larger: what `encode` does first, done ahead of it.
+
+        Raises `UnreadableInput`.
+        """
+
     @abstractmethod
     def encode(self, inputs: Sequence[Input | None], watch: Watch = UNWATCHED) -> FloatArray:
         """Features of shape (inputs, dimensions), for which a dot product is a sensible similarity.
@@ -82,6 +95,17 @@ class Model(ABC):
 
         Items that carry features of the family's encoder are not encoded again.
         """
+
+    def prepare(self, item: Item) -> Item:
+        """The item read as far as `predict` needs it, which readers call ahead of the model; `predict` takes both.
+
+        Raises `UnreadableInput`.
+        """
+        return item
+
+    def programs(self) -> tuple[Program, ...]:
+        """The networks behind it that may run in a compiled form."""
+        return ()
 
     @abstractmethod
     def save(self, folder: Path) -> None:
@@ -115,7 +139,11 @@ class Family(ABC):
     task: ClassVar[TaskKind]
     licence: ClassVar[str]
     weights: ClassVar[tuple[Weights, ...]]
-    """The pretrained weights it wants."""
+    """The pretrained weights it wants: all of them, or, with `any_weights`, one of them, the first that is found."""
+    any_weights: ClassVar[bool] = False
+    extra: ClassVar[str | None] = None
+    """The extra of this project that it needs, and the `package` by which one sees whether that is installed."""
+    package: ClassVar[str | None] = None
 
     def __init__(self, runtime: Runtime, weights_file: str | None = None) -> None:
         """`weights_file` is the name of a file inside the runtime's weights folder, used in place of the default."""

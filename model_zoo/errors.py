@@ -29,3 +29,11 @@ class TrainingImpossible(ZooError):
 
 class Cancelled(ZooError):
     """The caller asked for the work to stop."""
+
+
+class MissingExtra(ZooError):
+    """A family whose packages are an extra that is not installed."""
+
+
+class NotCompilable(ZooError):
+    """A network that has no compiled form, or one that cannot be loaded; PyTorch runs it all the same."""

@@ -22,6 +22,11 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 """What browsers show and cameras write. Pillow's other readers (some start other programs) stay closed."""
 
 
+_ORIENTATION = 0x0112
+"""The EXIF tag that says how a camera was held, and the values of it that exchange width and height."""
+_ON_THEIR_SIDE = (5, 6, 7, 8)
+
+
 def read_image(
     source: Input | None, max_pixels: int = MAX_PIXELS, enough: tuple[int, int] | None = None
 ) -> npt.NDArray[np.uint8]:
@@ -47,6 +52,18 @@ def check_image(source: Path, max_pixels: int = MAX_PIXELS) -> None:
     """Judge a file by its header alone, within a millisecond. Raises `UnreadableInput`."""
     with _opened(source, max_pixels):
         pass
+
+
+def image_size(source: Input | None, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """Width and height of the upright image in pixels, from the header alone. Raises `UnreadableInput`."""
+    if isinstance(source, np.ndarray):
+        height, width, _ = _checked(source, max_pixels).shape
+        return width, height
+    if not isinstance(source, Path):
+        raise UnreadableInput(f"Got {type(source).__name__}, wanted an image: a path, or pixels of shape (h, w, 3).")
+    with _opened(source, max_pixels) as image:
+        on_its_side = image.getexif().get(_ORIENTATION) in _ON_THEIR_SIDE
+        return (image.height, image.width) if on_its_side else (image.width, image.height)
 
 
 @contextmanager

@@ -5,24 +5,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from model_zoo.base import Family
 from model_zoo.errors import UnknownFamily, WeightsNotFound
 from model_zoo.image_classification.efficientnet_lite0_linear import EfficientNetLite0Linear
+from model_zoo.object_detection.family import YoloV1, YoloV3Tiny
 from model_zoo.runtime import shared_runtime
 from model_zoo.text_classification.minilm_linear import MiniLMLinear
 from model_zoo.types import TaskKind
-from model_zoo.weights import Weights, locate
+from model_zoo.weights import locate
 
-FAMILIES: tuple[type[Family], ...] = (MiniLMLinear, EfficientNetLite0Linear)
+FAMILIES: tuple[type[Family], ...] = (MiniLMLinear, EfficientNetLite0Linear, YoloV1, YoloV3Tiny)
 """Every family. The first of a task's is its default for new projects; older ones keep what their versions name."""
 
 
 @dataclass(frozen=True)
 class FamilyCard:
     """What `prelabel models` says of a family. `found` names where its weights are, None where they are not;
-    `size` is that of the weights in bytes."""
+    `size` is that of the weights in bytes; `missing` is the extra that has to be installed first, if any."""
 
     name: str
     task: TaskKind
@@ -30,6 +32,7 @@ class FamilyCard:
     found: str | None
     licence: str
     size: int
+    missing: str | None = None
 
 
 def by_name(families: Sequence[type[Family]]) -> dict[str, type[Family]]:
@@ -71,16 +74,22 @@ def describe(weights_dir: Path | None = None) -> list[FamilyCard]:
             kind.name,
             kind.task,
             tuple(weights.name for weights in kind.weights),
-            _found(kind.weights, weights_dir),
+            _found(kind, weights_dir),
             kind.licence,
-            sum(weights.size for weights in kind.weights),
+            kind.weights[0].size if kind.any_weights else sum(weights.size for weights in kind.weights),
+            kind.extra if kind.package is not None and find_spec(kind.package) is None else None,
         )
         for kind in FAMILIES
     ]
 
 
-def _found(wanted: Sequence[Weights], weights_dir: Path | None) -> str | None:
-    try:
-        return ", ".join(locate(weights, weights_dir, hub=False).origin for weights in wanted)
-    except WeightsNotFound:
-        return None
+def _found(kind: type[Family], weights_dir: Path | None) -> str | None:
+    """Where the family's weights are, or the first of them where one is enough; None where they are not."""
+    origins = []
+    for weights in kind.weights:
+        try:
+            origins.append(locate(weights, weights_dir, hub=False).origin)
+        except WeightsNotFound:
+            if not kind.any_weights:
+                return None
+    return ", ".join(origins[:1] if kind.any_weights else origins) or None

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from model_zoo.base import Encoder
 from model_zoo.weights import locate
 
 AnyEncoder = TypeVar("AnyEncoder", bound=Encoder)
+Shared = TypeVar("Shared")
 
 
 class Runtime:
@@ -20,6 +22,7 @@ class Runtime:
         self.weights_dir = weights_dir
         self._lock = Lock()
         self._encoders: dict[tuple[type[Encoder], str | None], Encoder] = {}
+        self._shared: dict[Hashable, Any] = {}
 
     def encoder(self, kind: type[AnyEncoder], file: str | None = None) -> AnyEncoder:
         """The encoder of this kind; `file` names weights inside the weights folder. Raises `WeightsNotFound`."""
@@ -30,6 +33,14 @@ class Runtime:
                 self._encoders[(kind, file)] = known
             assert isinstance(known, kind)  # noqa: S101 - keyed by class just above
             return known
+
+    def shared(self, key: Hashable, make: Callable[[], Shared]) -> Shared:
+        """What `make` gave for this key the first time, for whatever else models have in common."""
+        with self._lock:
+            if key not in self._shared:
+                self._shared[key] = make()
+            found: Shared = self._shared[key]
+            return found
 
 
 @cache

@@ -27,6 +27,7 @@ class TaskKind(str, Enum):
     """The kinds of task that families solve; the first part of every family's name."""
 
     IMAGE_CLASSIFICATION = "image_classification"
+    OBJECT_DETECTION = "object_detection"
     TEXT_CLASSIFICATION = "text_classification"
 
 
@@ -68,14 +69,48 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Box:
+    """A rectangle with a label: pixels of the upright image, from its top left corner, edges of pixels being whole
+    numbers. `left < right` and `top < bottom`."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    label: str
+
+    @property
+    def corners(self) -> tuple[float, float, float, float]:
+        return (self.left, self.top, self.right, self.bottom)
+
+
+Labels = frozenset[str]
+"""What is true of a classified item: the names that apply."""
+
+Boxes = tuple[Box, ...]
+"""What is true of an image for detection: every object, none left out."""
+
+Target = Labels | Boxes
+"""The union of all that people say of an item; grows with the kinds of task."""
+
+
+@dataclass(frozen=True)
 class ClassificationExample:
     """One labelled item. `labels` holds the names that apply: exactly one unless the space is multiple."""
 
     item: Item
-    labels: frozenset[str]
+    labels: Labels
 
 
-Example = ClassificationExample
+@dataclass(frozen=True)
+class DetectionExample:
+    """One labelled image: all its objects. An image without any says what is no object."""
+
+    item: Item
+    boxes: Boxes
+
+
+Example = ClassificationExample | DetectionExample
 """The union of all example types; grows with the kinds of task."""
 
 
@@ -86,8 +121,33 @@ class ClassificationOutput:
     probabilities: FloatArray
 
 
-Output = ClassificationOutput
+@dataclass(frozen=True)
+class DetectionOutput:
+    """Candidates, raw: overlapping ones not suppressed, neither calibrated nor thresholded.
+
+    `boxes` of shape (n, 4), left, top, right and bottom in pixels of the upright image, within it; `probabilities`
+    of shape (n, labels), each label's by itself, in the label space's order; `width` and `height` of that image.
+    """
+
+    boxes: FloatArray
+    probabilities: FloatArray
+    width: int
+    height: int
+
+
+Output = ClassificationOutput | DetectionOutput
 """The union of all output types; grows with the kinds of task."""
+
+
+def example(kind: TaskKind, item: Item, target: Target) -> Example:
+    """An item with what is true of it, as families of this kind learn from it."""
+    if kind is TaskKind.OBJECT_DETECTION:
+        if isinstance(target, frozenset):
+            raise TypeError(f"Got the labels {sorted(target)}, wanted boxes to learn {kind.value} from.")
+        return DetectionExample(item, target)
+    if isinstance(target, tuple):
+        raise TypeError(f"Got {len(target)} boxes, wanted labels to learn {kind.value} from.")
+    return ClassificationExample(item, target)
 
 
 def stack_features(items: Sequence[Item]) -> FloatArray:

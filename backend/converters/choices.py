@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from backend.converters.base import Region, Report, log, region_id, text_of
+from backend.converters.base import Region, Report, always_asked, log, region_id, text_of, title
 from backend.labelstudio.config import Control, shorten
 from backend.labelstudio.payloads import kind_of
-from model_zoo.types import LabelSpace, TaskKind
-
-if TYPE_CHECKING:
-    from model_zoo.postprocess import Decision
+from model_zoo.postprocess.base import ClassificationDecision, Decision
+from model_zoo.types import Item, Labels, LabelSpace, Target, TaskKind
 
 _KINDS = {"Text": TaskKind.TEXT_CLASSIFICATION, "Image": TaskKind.IMAGE_CLASSIFICATION}
 
@@ -20,6 +18,7 @@ class ChoicesConverter:
     """Label Studio stores one region a control, `{"choices": [names]}`, and none where nothing was chosen."""
 
     tag: ClassVar[str] = "Choices"
+    may_be_empty: ClassVar[bool] = False
 
     def kind(self, control: Control) -> TaskKind | None:
         return _KINDS.get(control.object_tag)
@@ -34,7 +33,7 @@ class ChoicesConverter:
     def input_of(self, control: Control, data: Mapping[str, Any]) -> str:
         return text_of(control, data)
 
-    def decode(self, control: Control, result: Sequence[Any], report: Report = log.info) -> frozenset[str] | None:
+    def decode(self, control: Control, result: Sequence[Any], report: Report = log.info) -> Labels | None:
         """The labels chosen. Choosing nothing means that no label holds where several may, and no answer otherwise.
 
         Labels that the config no longer has are left out and reported; so is what would be no label at all.
@@ -49,14 +48,19 @@ class ChoicesConverter:
                 complete = complete and bool(names) and known == names
         labels = frozenset(chosen)
         if not labels:
-            return labels if control.multiple and complete and _always_asked(control) else None
+            return labels if control.multiple and complete and always_asked(control) else None
         if len(labels) > 1 and not control.multiple:
-            report(f"{_title(control)} takes one label, and an annotation has {len(labels)}; it is not learnt from.")
+            report(f"{title(control)} takes one label, and an annotation has {len(labels)}; it is not learnt from.")
             return None
         return labels
 
+    def target(self, decoded: Target, item: Item) -> Target:
+        return decoded
+
     def encode(self, control: Control, decision: Decision, *, key: str) -> list[Region]:
         """One region with the labels decided for; its score is the confidence of the least certain of them."""
+        if not isinstance(decision, ClassificationDecision):
+            raise TypeError(f"Got a {type(decision).__name__}, wanted a ClassificationDecision to choose labels from.")
         found: dict[str, float] = {}
         for predicted, confidence in decision.labels:
             name = control.label_of(predicted)
@@ -80,23 +84,14 @@ def _choices(control: Control, region: Mapping[str, Any], report: Report) -> lis
     """The names in one region, with a report of each that cannot be used. Empty where the region is malformed."""
     value = region.get("value")
     if region.get("type") != "choices" or not isinstance(value, Mapping):
-        report(f'{_title(control)} got a region of type "{shorten(str(region.get("type")))}"; it is left out.')
+        report(f'{title(control)} got a region of type "{shorten(str(region.get("type")))}"; it is left out.')
         return []
     choices = value.get("choices")
     names = [choices] if isinstance(choices, str) else choices
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        report(f"{_title(control)} wants a list of label names, got {kind_of(choices)}; it is left out.")
+        report(f"{title(control)} wants a list of label names, got {kind_of(choices)}; it is left out.")
         return []
     for name in names:
         if not control.has_label(name):
-            report(f'{_title(control)} no longer has the label "{shorten(name)}" of an annotation; it is left out.')
+            report(f'{title(control)} no longer has the label "{shorten(name)}" of an annotation; it is left out.')
     return names
-
-
-def _always_asked(control: Control) -> bool:
-    """A control that is shown on a condition only may be empty because nobody was asked."""
-    return "visiblewhen" not in control.attributes
-
-
-def _title(control: Control) -> str:
-    return f'{control.tag} "{shorten(control.name)}"'

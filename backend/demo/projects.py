@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import httpx
 
 from backend.demo.samples import DIGITS_CONFIG, TICKETS_CONFIG, digits, tickets
+from backend.demo.streets import STREETS_CONFIG, streets
 from backend.errors import LabelStudioError
 from backend.labelstudio.client import LabelStudio
 
@@ -28,13 +30,13 @@ class SampleProject:
 
 
 def sample_projects(client: LabelStudio, data_dir: Path) -> list[SampleProject]:
-    """The two sample projects of this Label Studio. What is missing is made; a deleted one is made anew."""
+    """The sample projects of this Label Studio. What is missing is made; a deleted one is made anew."""
     file = data_dir / FILE
     known: dict[str, dict[str, int]] = json.loads(file.read_text()) if file.exists() else {}
     here = known.setdefault(client.url, {})
     found = []
     with httpx.Client(base_url=client.url + "/", headers=client.authorization_header(), timeout=120.0) as http:
-        for title, make in (("Support tickets", _make_tickets), ("Handwritten digits", _make_digits)):
+        for title, make in _SAMPLES.items():
             if title not in here or not _exists(http, here[title]):
                 here[title] = make(http, title)
                 file.write_text(json.dumps(known, indent=2))
@@ -50,12 +52,25 @@ def _make_tickets(http: httpx.Client, title: str) -> int:
 
 def _make_digits(http: httpx.Client, title: str) -> int:
     project = _create(http, title, DIGITS_CONFIG)
-    images = digits()
+    _upload(http, project, ((image.name, image.png, "image/png") for image in digits()))
+    return project
+
+
+def _make_streets(http: httpx.Client, title: str) -> int:
+    project = _create(http, title, STREETS_CONFIG)
+    _upload(http, project, ((street.name, street.jpeg, "image/jpeg") for street in streets()))
+    return project
+
+
+_SAMPLES = {"Support tickets": _make_tickets, "Handwritten digits": _make_digits, "Street scenes": _make_streets}
+
+
+def _upload(http: httpx.Client, project: int, images: Iterator[tuple[str, bytes, str]]) -> None:
+    """Make a task of each image, given as name, bytes and media type."""
     while batch := list(islice(images, UPLOADED_AT_ONCE)):
         # Under a name each: of several files with one name Label Studio takes the last.
-        files = [(image.name, (image.name, image.png, "image/png")) for image in batch]
+        files = [(name, (name, content, kind)) for name, content, kind in batch]
         _post(http, f"api/projects/{project}/import", files=files)
-    return project
 
 
 def _create(http: httpx.Client, title: str, config: str) -> int:

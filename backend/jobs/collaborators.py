@@ -15,10 +15,12 @@ from backend.labelstudio.client import LabelStudio
 from backend.labelstudio.connection import Connection, recall
 from backend.labelstudio.media import MediaFetcher
 from backend.projects.roles import RolePolicy
+from backend.serving.compiling import Forms
 from backend.serving.families import Families
 from backend.serving.inputs import InputReader
 from backend.settings import Settings
 from backend.store.artifacts import Artifacts
+from backend.store.compiled import CompiledForms
 from backend.store.features import FeatureStore
 from backend.store.ledger import Ledger
 from backend.store.objects import ObjectStore
@@ -45,6 +47,7 @@ class Collaborators:
     inputs: InputReader
     roles: RolePolicy
     families: Families
+    forms: Forms
 
     def connection(self) -> Connection | None:
         """The pinned Label Studio; None before `prelabel connect`."""
@@ -75,6 +78,7 @@ def build_collaborators(settings: Settings) -> Collaborators:
     connection = open_redis(settings.redis_url.get_secret_value())
     store = ObjectStore(settings.store_address)
     versions = Versions(store)
+    artifacts = Artifacts(store, settings.data_dir / "cache" / "artifacts")
     return Collaborators(
         settings=settings,
         redis=connection,
@@ -83,13 +87,19 @@ def build_collaborators(settings: Settings) -> Collaborators:
         store=store,
         records=ProjectRecords(store),
         versions=versions,
-        artifacts=Artifacts(store, settings.data_dir / "cache" / "artifacts"),
+        artifacts=artifacts,
         snapshots=Snapshots(store),
         ledger=Ledger(store),
         features=FeatureStore(store),
         inputs=InputReader(_media(settings), max_pixels=settings.media_max_pixels),
         roles=RolePolicy.of(settings),
         families=Families(settings.weights_dir),
+        forms=Forms(
+            CompiledForms(store, artifacts),
+            settings.data_dir / "cache" / "compiled",
+            settings.torch_threads,
+            settings.compiled,
+        ),
     )
 
 

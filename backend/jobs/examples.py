@@ -1,4 +1,4 @@
-"""What a control is taught by: the answers in a snapshot, as the zoo's examples. Pure functions of records."""
+"""What a control is taught by: the answers in a snapshot. Pure functions of records."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from typing import Any
 
 from backend.converters import CONVERTERS
 from backend.labelstudio.config import Control
 from backend.projects.provenance import Provenance
 from backend.projects.roles import Role
 from backend.store.records import Annotation, Record
+from model_zoo.types import Target
 
 TEACHES = (Provenance.HUMAN, Provenance.IMPORTED)
 """Whose annotations are learnt from, the first there are counting alone. A model's own output teaches nothing."""
@@ -20,10 +22,10 @@ TEACHES = (Provenance.HUMAN, Provenance.IMPORTED)
 
 @dataclass(frozen=True)
 class Answer:
-    """What people say of one task for one control."""
+    """What people say of one task for one control, with coordinates as the control's converter decodes them."""
 
     record: Record
-    labels: frozenset[str]
+    target: Target
 
     @property
     def role(self) -> Role:
@@ -34,31 +36,36 @@ def answers(control: Control, records: Iterable[Record]) -> list[Answer]:
     """The answered tasks by task id, holdout included. Tasks that nobody answered usably are left out."""
     found = []
     for record in records:
-        labels = answer_of(control, record)
-        if labels is not None:
-            found.append(Answer(record, labels))
+        target = answer_of(control, record)
+        if target is not None:
+            found.append(Answer(record, target))
     return found
 
 
-def answer_of(control: Control, record: Record) -> frozenset[str] | None:
-    """The answer given most often to one task; the latest of those given equally often."""
+def answer_of(control: Control, record: Record) -> Target | None:
+    """The answer given most often to one task; the latest of those given equally often, as drawn boxes mostly are."""
     for provenance in TEACHES:
         given = _decoded(control, (item for item in record.submitted if item.provenance is provenance))
         if given:
             votes = Counter(given)
-            return max(reversed(given), key=lambda labels: votes[labels])
+            return max(reversed(given), key=lambda target: votes[target])
     return None
 
 
 def fingerprint(answered: Sequence[Answer], *parts: object) -> str:
     """A digest of what a training learns from: equal ones would give the same model."""
-    rows = [[item.record.task, item.record.data, sorted(item.labels), item.role.value] for item in answered]
+    rows = [[item.record.task, item.record.data, _plain(item.target), item.role.value] for item in answered]
     text = json.dumps([rows, [str(part) for part in parts]], sort_keys=True, default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _decoded(control: Control, annotations: Iterable[Annotation]) -> list[frozenset[str]]:
+def _plain(target: Target) -> list[Any]:
+    """The same for the same target, as JSON."""
+    return sorted(target) if isinstance(target, frozenset) else [astuple(box) for box in target]
+
+
+def _decoded(control: Control, annotations: Iterable[Annotation]) -> list[Target]:
     """Decoded answers, oldest first."""
     by_age = sorted(annotations, key=lambda annotation: (annotation.updated_at, annotation.id))
     decoded = (CONVERTERS[control.tag].decode(control, annotation.result) for annotation in by_age)
-    return [labels for labels in decoded if labels is not None]
+    return [target for target in decoded if target is not None]

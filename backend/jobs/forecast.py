@@ -10,9 +10,10 @@ import numpy as np
 from backend.jobs.featurise import UNWATCHED, Featuriser, Step
 from backend.labelstudio.client import NewPrediction
 from backend.labelstudio.config import Control, LabellingConfig
-from backend.projects.roles import RolePolicy, role
+from backend.projects.roles import RolePolicy, draw, role
 from backend.selection.clustering import IntArray
 from backend.selection.ordering import Candidates, cluster, order, urgent
+from backend.serving.families import Families
 from backend.serving.inputs import Task
 from backend.serving.pool import LoadedControl, LoadedVersion
 from backend.serving.predict import Predictor, Problem, TaskDraft, ordering, served
@@ -23,6 +24,8 @@ from model_zoo.types import FloatArray, Item
 
 BATCH = 256
 """Items with features in one call of a head."""
+BATCH_RAW = 128
+"""Tasks without features between two reports of progress."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Forecaster:
         version: LoadedVersion,
         predictor: Predictor,
         featuriser: Featuriser,
+        families: Families,
         clusters: ClusterStore,
         policy: RolePolicy,
         seed: int,
@@ -52,6 +56,7 @@ class Forecaster:
         self._version = version
         self._predictor = predictor
         self._featuriser = featuriser
+        self._families = families
         self._clusters = clusters
         self._policy = policy
         self._seed = seed
@@ -74,13 +79,9 @@ class Forecaster:
         """Predict `tasks`; `labelled` are the tasks that people have labelled, for the order alone."""
         drafts = [TaskDraft(task) for task in tasks]
         controls = list(served(self._config, self._version))
-        seen = [self._decide(control, loaded, drafts, step, watch) for control, loaded in controls]
-        grounds = next((items for items in seen if any(item and item.features is not None for item in items)), None)
-        if grounds is None:
-            scores: FloatArray = np.array([ordering(draft) for draft in drafts], np.float32)
-            groups: IntArray = np.zeros(len(drafts), np.int64)
-        else:
-            scores, groups = self._order(drafts, controls[seen.index(grounds)], grounds, labelled, watch)
+        for control, loaded in controls:
+            self._decide(control, loaded, drafts, step, watch)
+        scores, groups = self._order(drafts, controls, labelled, watch)
         rows = urgent(scores, groups, len(drafts)).tolist()
         finished = (self._finish(drafts[row], float(scores[row]), int(groups[row])) for row in rows)
         predictions = [prediction for prediction in finished if prediction is not None]
@@ -88,45 +89,59 @@ class Forecaster:
 
     def _decide(
         self, control: Control, loaded: LoadedControl, drafts: Sequence[TaskDraft], step: Step, watch: Watch
-    ) -> list[Item | None]:
-        """Put one control's decisions into the drafts; the tasks' items."""
+    ) -> None:
+        """Put one control's decisions into the drafts."""
+        if loaded.family.encoder() is None:
+            for start in range(0, len(drafts), BATCH_RAW):
+                self._predictor.run(control, loaded, drafts[start : start + BATCH_RAW])
+                step(min(start + BATCH_RAW, len(drafts)), len(drafts))
+            return
         featurised = self._featuriser.items(control, loaded.family, [draft.task for draft in drafts], step, watch)
         for position, message in featurised.problems.items():
             drafts[position].problems.append(Problem("media", message))
         ready = [(draft, item) for draft, item in zip(drafts, featurised.items, strict=True) if item is not None]
         for start in range(0, len(ready), BATCH):
             self._predictor.decide(control, loaded, ready[start : start + BATCH])
-        return featurised.items
 
     def _order(
         self,
         drafts: Sequence[TaskDraft],
-        served_by: tuple[Control, LoadedControl],
-        items: Sequence[Item | None],
+        controls: Sequence[tuple[Control, LoadedControl]],
         labelled: Sequence[Record],
         watch: Watch,
     ) -> tuple[FloatArray, IntArray]:
-        """Scores and cluster ids, each of shape (tasks,)."""
-        control, loaded = served_by
-        encoder = loaded.family.encoder()
-        known = self._featuriser.items(
-            control, loaded.family, [as_task(record) for record in labelled], watch=watch
-        ).items
-        width = next(item.features.size for item in items if item is not None and item.features is not None)
-        candidates = Candidates(
+        """Scores and cluster ids, each of shape (tasks,): by the first control whose tasks can be compared."""
+        for control, loaded in controls:
+            family = self._families.comparing(control, loaded.family)
+            encoder = family.encoder() if family else None
+            if family is None or encoder is None:
+                continue
+            items = self._featuriser.items(control, family, [draft.task for draft in drafts], watch=watch).items
+            if any(item is not None for item in items):
+                tasks = [as_task(record) for record in labelled]
+                known = self._featuriser.items(control, family, tasks, watch=watch).items
+                candidates = self._candidates(drafts, _rows(items, encoder.dimensions))
+                seen = _rows([item for item in known if item], encoder.dimensions)
+                return self._by_features(candidates, seen, control, encoder.name)
+        scores = [draw(draft.id or 0, "order") if self._is_holdout(draft) else ordering(draft) for draft in drafts]
+        return np.array(scores, np.float32), np.zeros(len(drafts), np.int64)
+
+    def _candidates(self, drafts: Sequence[TaskDraft], features: FloatArray) -> Candidates:
+        return Candidates(
             tasks=np.array([draft.id or 0 for draft in drafts], np.int64),
-            features=_rows(items, width),
+            features=features,
             uncertainty=np.array([_uncertainty(draft) for draft in drafts], np.float32),
             holdout=np.array([self._is_holdout(draft) for draft in drafts], bool),
             failed=np.array([not draft.decisions for draft in drafts], bool),
         )
-        scores = order(candidates, _rows([item for item in known if item], width), len(control.labels), self._seed)
-        if encoder is None:
-            return scores, np.zeros(len(drafts), np.int64)
-        groups, clusters = cluster(
-            candidates, self._clusters.get(self._uid, encoder.name), self._policy.fraction, self._seed
-        )
-        self._clusters.put(self._uid, encoder.name, clusters)
+
+    def _by_features(
+        self, candidates: Candidates, seen: FloatArray, control: Control, encoder: str
+    ) -> tuple[FloatArray, IntArray]:
+        scores = order(candidates, seen, len(control.labels), self._seed)
+        known = self._clusters.get(self._uid, encoder)
+        groups, clusters = cluster(candidates, known, self._policy.fraction, self._seed)
+        self._clusters.put(self._uid, encoder, clusters)
         return scores, groups
 
     def _finish(self, draft: TaskDraft, score: float, group: int) -> NewPrediction | None:

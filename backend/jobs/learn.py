@@ -7,23 +7,25 @@ import tempfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from backend.converters import CONVERTERS
 from backend.errors import InvalidConfig, StoreError
 from backend.evaluation.gate import Paired, Verdict, decide
-from backend.evaluation.measures import Measures, item_scores, measure
+from backend.evaluation.kinds import EVALUATIONS
 from backend.jobs.examples import Answer, answers, fingerprint
 from backend.jobs.featurise import Featuriser, Step
+from backend.jobs.recipe import recipe_for
 from backend.labelstudio.config import Control
 from backend.serving.families import WEIGHTS_FILE, Families
 from backend.store.artifacts import Artifacts
 from backend.store.manifest import ControlVersion
 from backend.store.records import Record
 from model_zoo.base import Family, Model, Trained, Watch
-from model_zoo.errors import WeightsNotFound, ZooError
-from model_zoo.postprocess import Decision, Postprocess, fit_postprocess
+from model_zoo.errors import MissingExtra, TrainingImpossible, UnreadableInput, WeightsNotFound, ZooError
+from model_zoo.postprocess import Postprocess, postprocess_of
 from model_zoo.recipes import Recipe
-from model_zoo.types import ClassificationExample, Item, LabelSpace, Output
+from model_zoo.types import Item, LabelSpace, Output, Target, TaskKind, example
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +34,48 @@ LEARNT_FROM = "learnt_from"
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """Answers with their items: what is learnt from, and the holdout that is not."""
+class Sample:
+    """An item with what is true of it, as the zoo says it, and whose answer that is."""
 
+    answer: Answer
+    item: Item
+    target: Target
+
+    @property
+    def task(self) -> int:
+        return self.answer.record.task
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is learnt from, and the holdout that is not."""
+
+    kind: TaskKind
     labels: LabelSpace
-    training: list[tuple[Answer, Item]] = field(default_factory=list)
-    holdout: list[tuple[Answer, Item]] = field(default_factory=list)
+    training: list[Sample] = field(default_factory=list)
+    holdout: list[Sample] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Samples with a model's outputs for them, which had not learnt from them."""
+
+    pairs: list[tuple[Sample, Output]]
+
+    @property
+    def samples(self) -> list[Sample]:
+        return [sample for sample, _ in self.pairs]
+
+    @property
+    def outputs(self) -> list[Output]:
+        return [output for _, output in self.pairs]
+
+    @property
+    def truths(self) -> list[Target]:
+        return [sample.target for sample, _ in self.pairs]
+
+    def without(self, tasks: Collection[int]) -> Answered:
+        return Answered([pair for pair in self.pairs if pair[0].task not in tasks])
 
 
 @dataclass(frozen=True)
@@ -56,16 +94,23 @@ class Taught:
 
 
 class Teacher:
-    """Teaches the controls of one project for one version."""
+    """Teaches the controls of one project for one version. `parameters` are the project's wishes for its trainings."""
 
     def __init__(
-        self, artifacts: Artifacts, families: Families, featuriser: Featuriser, version: str, seed: int
+        self,
+        artifacts: Artifacts,
+        families: Families,
+        featuriser: Featuriser,
+        version: str,
+        seed: int,
+        parameters: Mapping[str, Any],
     ) -> None:
         self._artifacts = artifacts
         self._families = families
         self._featuriser = featuriser
         self._version = version
         self._seed = seed
+        self._parameters = parameters
 
     def teach(
         self,
@@ -80,7 +125,7 @@ class Teacher:
         """Train a challenger and let the gate decide. `seen` are the tasks that the champion has learnt from,
         `held_back` the fingerprints of challengers that failed: the same examples would give the same model.
 
-        Raises the zoo's `TrainingImpossible` and `Cancelled`.
+        Raises the zoo's `Cancelled`.
         """
         try:
             chosen = self._families.of(control, champion)
@@ -89,21 +134,23 @@ class Teacher:
         answered = answers(control, records)
         training = [answer for answer in answered if answer.role.trains]
         labels = CONVERTERS[control.tag].label_space(control)
-        learnt_from = fingerprint(training, chosen.name, control.model_path, labels.names, labels.multiple, self._seed)
+        recipe = recipe_for(control, self._parameters)
+        learnt_from = fingerprint(
+            training,
+            *(chosen.name, control.model_path, labels.names, labels.multiple, self._seed),
+            *([recipe] if recipe != Recipe() else []),
+        )
         if not training or self._is_settled(champion, learnt_from, held_back):
             return Taught(champion, False)
+        settled: dict[str, Any] = {"seed": self._seed, LEARNT_FROM: learnt_from, WEIGHTS_FILE: control.model_path}
+        notes: tuple[str, ...] = ()
         try:
             lesson, notes = self._lesson(control, chosen, labels, answered, step, watch)
-        except WeightsNotFound as error:
-            return Taught(champion, False, (f"{control.name}: {error}",))
-        if not lesson.training:
-            return Taught(champion, False, notes)
-        settled: dict[str, str | int | None] = {
-            "seed": self._seed,
-            LEARNT_FROM: learnt_from,
-            WEIGHTS_FILE: control.model_path,
-        }
-        part, verdict = self._challenge(chosen, lesson, champion, seen, settled, watch)
+            if not lesson.training:
+                return Taught(champion, False, notes)
+            part, verdict = self._challenge(chosen, lesson, recipe, champion, seen, settled, watch)
+        except (MissingExtra, TrainingImpossible, WeightsNotFound) as error:
+            return Taught(champion, False, (*notes, f"{control.name}: {error}"))
         if verdict.promote:
             return Taught(part, True, notes, part, verdict)
         return Taught(champion, False, (*notes, f"{control.name}: {verdict.reason}"), part, verdict)
@@ -127,38 +174,43 @@ class Teacher:
     ) -> tuple[Lesson, tuple[str, ...]]:
         tasks = [{"id": answer.record.task, "data": dict(answer.record.data)} for answer in answered]
         featurised = self._featuriser.items(control, chosen, tasks, step, watch)
-        lesson = Lesson(labels)
-        for answer, item in zip(answered, featurised.items, strict=True):
-            if item is not None:
-                (lesson.training if answer.role.trains else lesson.holdout).append((answer, item))
-        if not featurised.problems:
+        lesson, problems = Lesson(chosen.task, labels), dict(featurised.problems)
+        for position, (answer, item) in enumerate(zip(answered, featurised.items, strict=True)):
+            if item is None:
+                continue
+            try:
+                sample = Sample(answer, item, CONVERTERS[control.tag].target(answer.target, item))
+            except UnreadableInput as error:
+                problems[position] = str(error)
+            else:
+                (lesson.training if answer.role.trains else lesson.holdout).append(sample)
+        if not problems:
             return lesson, ()
-        first = featurised.problems[min(featurised.problems)]
-        unread = len(featurised.problems)
-        return lesson, (f"{control.name}: {unread} labelled tasks cannot be read, the first: {first}",)
+        first = problems[min(problems)]
+        return lesson, (f"{control.name}: {len(problems)} labelled tasks cannot be read, the first: {first}",)
 
     def _challenge(
         self,
         chosen: Family,
         lesson: Lesson,
+        recipe: Recipe,
         champion: ControlVersion | None,
         seen: Collection[int],
-        settled: Mapping[str, str | int | None],
+        settled: Mapping[str, Any],
         watch: Watch,
     ) -> tuple[ControlVersion, Verdict]:
-        examples = [ClassificationExample(item, answer.labels) for answer, item in lesson.training]
-        recipe = Recipe()
+        examples = [example(lesson.kind, sample.item, sample.target) for sample in lesson.training]
         trained = chosen.train(examples, lesson.labels, recipe, seed=self._seed, watch=watch)
         crossed = _crossed(trained, lesson)
-        postprocess = fit_postprocess([output for _, output in crossed], [a.labels for a, _ in crossed], lesson.labels)
-        held = _decisions(trained.model, postprocess, lesson.holdout)
+        postprocess = postprocess_of(chosen.task).fit(crossed.outputs, crossed.truths, lesson.labels)
+        held = _predicted(trained.model, lesson.holdout)
         verdict = self._gate(lesson, champion, seen, held, crossed, postprocess)
         part = ControlVersion(
             family=chosen.name,
             artifact=self._put(trained.model),
             labels=lesson.labels.names,
             multiple=lesson.labels.multiple,
-            recipe={"name": recipe.name, **trained.hyperparameters, **settled},
+            recipe={"name": recipe.name, **trained.hyperparameters, **settled, "overrides": dict(recipe.overrides)},
             postprocess=postprocess.to_json(),
             metrics=_metrics(lesson, trained, crossed, postprocess, held),
             trained_in=self._version,
@@ -170,27 +222,21 @@ class Teacher:
         lesson: Lesson,
         champion: ControlVersion | None,
         seen: Collection[int],
-        held: Sequence[Decision],
-        crossed: Sequence[tuple[Answer, Output]],
+        held: Answered,
+        crossed: Answered,
         postprocess: Postprocess,
     ) -> Verdict:
         """Both on the same items, which neither has learnt from; no comparison where the labels have changed."""
         if champion is None or champion.labels != lesson.labels.names:
             return decide()
         model = self._load(champion)
-        if model is None:
+        if model is None or model.family.task is not lesson.kind:
             return decide()
-        before = Postprocess.from_json(champion.postprocess)
-        items = {answer.record.task: item for answer, item in lesson.training}
-        new = [(answer, output) for answer, output in crossed if answer.record.task not in seen]
-        asked = [(answer, items[answer.record.task]) for answer, _ in new]
+        before = postprocess_of(lesson.kind).from_json(champion.postprocess)
+        new = crossed.without(seen)
         return decide(
-            _paired(_decisions(model, before, lesson.holdout), held, [answer for answer, _ in lesson.holdout]),
-            _paired(
-                _decisions(model, before, asked),
-                [postprocess.decide(output, lesson.labels) for _, output in new],
-                [answer for answer, _ in new],
-            ),
+            _paired(lesson, (_predicted(model, lesson.holdout), before), (held, postprocess)),
+            _paired(lesson, (_predicted(model, new.samples), before), (new, postprocess)),
             seed=self._seed,
         )
 
@@ -208,45 +254,38 @@ class Teacher:
             return self._artifacts.put(Path(folder))
 
 
-def _crossed(trained: Trained, lesson: Lesson) -> list[tuple[Answer, Output]]:
-    """Training answers with the outputs of models that had not seen them, where there are any."""
+def _crossed(trained: Trained, lesson: Lesson) -> Answered:
+    """Training samples with the outputs of models that had not seen them, where there are any."""
     pairs = zip(lesson.training, trained.out_of_fold, strict=True)
-    return [(answer, output) for (answer, _), output in pairs if output is not None]
+    return Answered([(sample, output) for sample, output in pairs if output is not None])
 
 
-def _decisions(model: Model, postprocess: Postprocess, asked: Sequence[tuple[Answer, Item]]) -> list[Decision]:
-    outputs = model.predict([item for _, item in asked])
-    return [postprocess.decide(output, model.labels) for output in outputs]
+def _predicted(model: Model, samples: Sequence[Sample]) -> Answered:
+    outputs = model.predict([sample.item for sample in samples])
+    return Answered(list(zip(samples, outputs, strict=True)))
 
 
-def _paired(champion: Sequence[Decision], challenger: Sequence[Decision], answered: Sequence[Answer]) -> Paired:
-    truths = [answer.labels for answer in answered]
-    return Paired(item_scores(_names(champion), truths), item_scores(_names(challenger), truths))
-
-
-def _names(decisions: Sequence[Decision]) -> list[frozenset[str]]:
-    return [frozenset(name for name, _ in decision.labels) for decision in decisions]
+def _paired(lesson: Lesson, champion: tuple[Answered, Postprocess], challenger: tuple[Answered, Postprocess]) -> Paired:
+    """Item scores of both; their samples are the same."""
+    scores = [
+        EVALUATIONS[lesson.kind].scores(
+            [postprocess.decide(output, lesson.labels).target for output in answered.outputs], answered.truths
+        )
+        for answered, postprocess in (champion, challenger)
+    ]
+    return Paired(*scores)
 
 
 def _metrics(
-    lesson: Lesson,
-    trained: Trained,
-    crossed: Sequence[tuple[Answer, Output]],
-    postprocess: Postprocess,
-    held: Sequence[Decision],
+    lesson: Lesson, trained: Trained, crossed: Answered, postprocess: Postprocess, held: Answered
 ) -> dict[str, float]:
     """Figures for the manifest: by cross-validation, and on the holdout once there is one."""
-    decided = [postprocess.decide(output, lesson.labels) for _, output in crossed]
-    by_folds = measure(decided, [answer.labels for answer, _ in crossed], lesson.labels)
-    by_holdout = measure(held, [answer.labels for answer, _ in lesson.holdout], lesson.labels)
-    counts = {"answers": float(len(lesson.training) + len(lesson.holdout)), "examples": float(len(lesson.training))}
-    return {
-        **counts,
+    figures = {
+        "answers": float(len(lesson.training) + len(lesson.holdout)),
+        "examples": float(len(lesson.training)),
         "loss": trained.loss,
-        **_prefixed("out_of_fold", by_folds),
-        **_prefixed("holdout", by_holdout),
     }
-
-
-def _prefixed(name: str, measures: Measures | None) -> dict[str, float]:
-    return {f"{name}_{key}": value for key, value in measures.to_json().items()} if measures else {}
+    for name, answered in (("out_of_fold", crossed), ("holdout", held)):
+        measured = EVALUATIONS[lesson.kind].measure(answered.outputs, answered.truths, postprocess, lesson.labels)
+        figures |= {f"{name}_{key}": value for key, value in measured.items()}
+    return figures

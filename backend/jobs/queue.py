@@ -135,6 +135,14 @@ class Queue:
             raise UnknownJob(f"Got job {identifier!r}, which the queue does not have; GET / lists the jobs there are.")
         return self._view(job)
 
+    def said(self, identifier: str) -> str | None:
+        """The sentence that a finished job returned. Raises `UnknownJob`."""
+        self.job(identifier)
+        with redis_errors():
+            job = self._fetch(identifier)
+            value: Any = job.return_value() if job is not None else None
+        return str(value) if value is not None else None
+
     def jobs(self, uid: str | None = None) -> list[JobView]:
         """All jobs, or one project's: the ones that ended are kept for a day, failed ones for a week. Newest first."""
         with redis_errors():

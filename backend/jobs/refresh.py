@@ -16,7 +16,7 @@ from backend.labelstudio.client import LabelStudio
 from backend.labelstudio.config import LabellingConfig
 from backend.projects.identity import UNTRAINED, Uid
 from model_zoo.base import Watch
-from model_zoo.errors import WeightsNotFound
+from model_zoo.errors import MissingExtra, WeightsNotFound
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def _refresh(
     labelled = list(collaborators.snapshots.read(uid, head)) if head else []
 
     def step(done: int, total: int) -> None:
-        report("features", 0.5 * done / total, f"Encoded {done} of {total} tasks.")
+        report("features", 0.5 * done / total, f"Looked at {done} of {total} tasks.")
 
     outcome = Show(collaborators, uid, manifest, config, label_studio, labelled).everything(step, Watch())
     if outcome.superseded:
@@ -62,12 +62,16 @@ def _prepare(collaborators: Collaborators, uid: str, config: LabellingConfig, la
     featuriser = Featuriser(uid, collaborators.features, collaborators.inputs)
 
     def step(done: int, total: int) -> None:
-        report("features", done / total, f"Encoded {done} of {total} tasks.")
+        report("features", done / total, f"Looked at {done} of {total} tasks.")
 
     tasks = list(label_studio.unlabelled_tasks(Uid(uid).project_id))
     for control in config.controls:
         try:
-            featuriser.items(control, collaborators.families.of(control), tasks, step)
-        except (InvalidConfig, WeightsNotFound) as error:  # that control's model alone is not there
+            family = collaborators.families.comparing(control, collaborators.families.of(control))
+            encoder = family.encoder() if family is not None else None
+            if family is not None and encoder is not None:
+                collaborators.forms.make_all([encoder.program])
+                featuriser.items(control, family, tasks, step)
+        except (InvalidConfig, MissingExtra, WeightsNotFound) as error:  # that control's model alone is not there
             log.warning("Project %s, %s: %s", uid, control.name, error)
     return f"The features of {len(tasks)} tasks are ready for the first training."

@@ -18,7 +18,7 @@ from backend.labelstudio.config import LabellingConfig
 from backend.labelstudio.publisher import Published, Publisher
 from backend.projects.identity import UNTRAINED, Uid
 from backend.serving.inputs import Task
-from backend.serving.pool import Pool
+from backend.serving.pool import LoadedVersion, Pool
 from backend.serving.predict import Predictor
 from backend.store.clusters import ClusterStore
 from backend.store.manifest import Manifest
@@ -35,6 +35,9 @@ UNREAD = 32
 """Of those, as many may still have to be encoded: a second for images. The others were encoded in the background."""
 AT_ONCE = 20_000
 """Tasks that are predicted and ordered together, to bound memory: about 100 MB of image features."""
+NEAR_RAW = 32
+AT_ONCE_RAW = 512
+"""The same where each prediction takes a run of the whole network, some 50 ms: what an interruption may cost."""
 
 
 class Show:
@@ -55,7 +58,9 @@ class Show:
         self._label_studio = label_studio
         self._labelled = labelled
         self._current = _Throttled(lambda: collaborators.versions.current_name(uid) == manifest.name)
-        self._forecaster = _forecaster(collaborators, uid, config)
+        self._version = _loaded(collaborators, uid, config)
+        self._raw = any(control.family.encoder() is None for control in self._version.controls.values())
+        self._forecaster = _forecaster(collaborators, uid, config, self._version)
         versions = {UNTRAINED, *collaborators.versions.names(uid)}
         self._publisher = Publisher(
             label_studio,
@@ -68,7 +73,8 @@ class Show:
 
     def first(self) -> Published:
         """Write the few predictions that people meet next, and let the project show this version."""
-        near = self._needed(islice(self._label_studio.unlabelled_tasks(Uid(self._uid).project_id), NEAR))
+        look = NEAR_RAW if self._raw else NEAR
+        near = self._needed(islice(self._label_studio.unlabelled_tasks(Uid(self._uid).project_id), look))
         ready = self._forecaster.ready(near, UNREAD)
         predictions = self._forecaster.forecast(ready, self._labelled).predictions[:FIRST]
         outcome = self._publisher.publish_urgent(predictions, at_once=True)
@@ -76,9 +82,15 @@ class Show:
         return outcome
 
     def everything(self, step: Step, watch: Watch, at_once: int = AT_ONCE) -> Published:
-        """Write all that is missing, the urgent first. Started again after an interruption, it goes on where it was."""
+        """Write all that is missing, the urgent first. Started again after an interruption, it goes on where it was.
+
+        Models are compiled before, for this and for the servers.
+        """
+        for loaded in self._version.controls.values():
+            self._with.forms.make_all(loaded.model.programs())
         total = Published()
         tasks = self._label_studio.unlabelled_tasks(Uid(self._uid).project_id)
+        at_once = min(at_once, AT_ONCE_RAW) if self._raw else at_once
         while some := list(islice(tasks, at_once)):
             part = self._needed(some)
             if not part:  # written before an interruption; the tasks after them may not be
@@ -102,10 +114,10 @@ def _looks_ours(row: Mapping[str, Any]) -> bool:
     """Whether a stored prediction's regions carry the ids that we give: others may call their versions v1, too."""
     regions = row.get("result") or []
     key = region_key(row.get("task"), str(row.get("model_version")))
-    return all(
-        region.get("id") in {region_id(key, str(region.get("from_name")), index) for index in range(len(regions))}
-        for region in regions
-    )
+    # A shape's labels may be a region of another control under the same id.
+    names = {str(region.get("from_name")) for region in regions}
+    given = {region_id(key, name, index) for name in names for index in range(len(regions))}
+    return all(region.get("id") in given for region in regions)
 
 
 class _Throttled:
@@ -124,16 +136,21 @@ class _Throttled:
         return self._answer
 
 
-def _forecaster(collaborators: Collaborators, uid: str, config: LabellingConfig) -> Forecaster:
+def _loaded(collaborators: Collaborators, uid: str, config: LabellingConfig) -> LoadedVersion:
     budget = collaborators.settings.model_memory_bytes
     pool = Pool(collaborators.versions, collaborators.artifacts, collaborators.families, budget)
+    # Not `get`: an older version that can be loaded must not be written as this one.
+    return pool.swap(uid, load=True) or pool.before_labels(config)
+
+
+def _forecaster(collaborators: Collaborators, uid: str, config: LabellingConfig, version: LoadedVersion) -> Forecaster:
     return Forecaster(
         uid,
         config,
-        # Not `get`: an older version that can be loaded must not be written as this one.
-        pool.swap(uid, load=True) or pool.before_labels(config),
+        version,
         Predictor(collaborators.inputs, collaborators.roles),
         Featuriser(uid, collaborators.features, collaborators.inputs),
+        collaborators.families,
         ClusterStore(collaborators.store),
         collaborators.roles,
         collaborators.settings.seed,

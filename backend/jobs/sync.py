@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.converters import CONVERTERS
+from backend.evaluation.kinds import EVALUATIONS
 from backend.jobs.shown import Shown, ShownLog, shown_at
 from backend.labelstudio.changes import LabelledTask, TaskMark, changes_since
 from backend.labelstudio.client import LabelStudio
@@ -126,25 +127,39 @@ def _judged(control: Control, record: Record, annotation: Annotation, shown: Sho
     answered = converter.decode(control, annotation.result)
     if answered is None:
         return None
-    own = [region for region in (shown.result if shown else ()) if region.get("from_name") == control.name]
-    # A prediction that says nothing for this control was no help, and is no mistake either.
-    predicted = converter.decode(control, own) if own else None
-    verdict = judge(predicted, answered, shown=bool(own))
+    own = _own(control, record, shown)
+    predicted = converter.decode(control, own) if own is not None else None
+    kind = converter.kind(control)
+    edits = EVALUATIONS[kind].edits(predicted, answered) if kind and predicted is not None else None
+    verdict = judge(edits, shown=own is not None)
     return Judged(
         task=record.task,
         annotation=annotation.id,
         control=control.name,
         outcome=verdict.outcome,
         at=unix_time(annotation.updated_at),
-        version=shown.version if shown and own else None,
-        prediction=annotation.parent_prediction if own else None,
+        version=shown.version if shown and own is not None else None,
+        prediction=annotation.parent_prediction if own is not None else None,
         edits=verdict.edits,
         lead_time=annotation.lead_time,
-        confidence=own[0].get("score") if own else None,
+        confidence=min((region["score"] for region in own or () if region.get("score") is not None), default=None),
         annotator=annotation.completed_by,
         role=record.role,
         provenance=annotation.provenance,
     )
+
+
+def _own(control: Control, record: Record, shown: Shown | None) -> list[dict[str, Any]] | None:
+    """The regions for this control that were shown; None where none was.
+
+    A prediction without any was mostly no help, and is no mistake either. It claims something only where finding
+    nothing is an answer, and where it was not empty on purpose.
+    """
+    if shown is None:
+        return None
+    own = [region for region in shown.result if control.owns(region.get("from_name"))]
+    claims = CONVERTERS[control.tag].may_be_empty and record.role.shows_prediction
+    return own if own or claims else None
 
 
 def _opened(annotation: Annotation) -> float:

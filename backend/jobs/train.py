@@ -24,10 +24,12 @@ from backend.labelstudio.client import LabelStudio
 from backend.labelstudio.config import LabellingConfig
 from backend.labelstudio.webhook import claim_webhook
 from backend.projects.identity import UNTRAINED
+from backend.projects.record import ProjectRecord
 from backend.serving.swap import announce
 from backend.store.ledger import Event
 from backend.store.manifest import ControlVersion, Manifest
 from model_zoo.base import Progress, Watch
+from model_zoo.errors import Cancelled
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +61,7 @@ class Training:
                 self._with.queue.begin(self._uid)
                 self._with.facts.begin(self._uid)
                 return self._train(held)
-        except Superseded as reason:
+        except (Superseded, Cancelled) as reason:
             # The mark may be gone, and whoever was first may have read the annotations before it was set.
             self._with.queue.mark(self._uid, time.time())
             log.info("Project %s: %s", self._uid, reason)
@@ -81,7 +83,7 @@ class Training:
             synced = sync.run(self._uid, config, label_studio, shown, thorough=thorough)
             self._with.facts.synced(self._uid, len(synced.records), synced.total)
             champion = self._with.versions.current(self._uid)
-            taught = self._teach(config, synced, champion)
+            taught = self._teach(held, record, config, synced, champion)
             if not any(lesson.changed for lesson in taught.values()):
                 return self._unchanged(synced, champion, taught)
             manifest = self._manifest(held.fence, synced, champion, taught)
@@ -89,30 +91,32 @@ class Training:
             self._publish(manifest)
             return self._show(manifest, config, synced, label_studio)
 
-    def _teach(self, config: LabellingConfig, synced: Synced, champion: Manifest | None) -> dict[str, Taught]:
-        """Every control in turn."""
+    def _teach(
+        self,
+        held: Lease,
+        record: ProjectRecord,
+        config: LabellingConfig,
+        synced: Synced,
+        champion: Manifest | None,
+    ) -> dict[str, Taught]:
+        """Every control in turn. Raises the zoo's `Cancelled` once the lease is lost."""
         teacher = Teacher(
             self._with.artifacts,
             self._with.families,
             self._featuriser,
             self._with.versions.next_name(self._uid),
             self._with.settings.seed,
+            record.parameters,
         )
         seen = self._learnt_by(champion)
         held_back = self._held_back()
         taught = {}
         for number, control in enumerate(config.controls):
-            start, share = 0.1 + 0.6 * number / len(config.controls), 0.6 / len(config.controls)
-
-            def encoded(done: int, total: int, start: float = start, share: float = share) -> None:
-                report("features", start + share * 0.8 * done / total, f"Encoded {done} of {total} labelled tasks.")
-
-            def progressed(progress: Progress, start: float = start, share: float = share) -> None:
-                report("train", start + share * (0.8 + 0.2 * progress.fraction), progress.message)
-
+            progress = ControlProgress(0.1 + 0.6 * number / len(config.controls), 0.6 / len(config.controls))
             part = champion.controls.get(control.name) if champion else None
             records = synced.records.values()
-            lesson = teacher.teach(control, records, part, seen, held_back, encoded, Watch(progressed))
+            watch = Watch(progress.trained, cancelled=lambda: not held.held)
+            lesson = teacher.teach(control, records, part, seen, held_back, progress.encoded, watch)
             self._record_verdict(control.name, lesson)
             taught[control.name] = lesson
         return taught
@@ -194,6 +198,26 @@ class Training:
         return (
             f"{manifest.name} serves, taught by {len(synced.records)} labelled tasks; {written} predictions are shown."
         )
+
+
+class ControlProgress:
+    """How far the training of one control is: its part of the job begins at `start` and is `share` of it."""
+
+    def __init__(self, start: float, share: float) -> None:
+        self._start = start
+        self._share = share
+        self._encoding = 0.0
+        """Which part of the share goes to encoding: most where items are encoded, none where they are not."""
+
+    def encoded(self, done: int, total: int) -> None:
+        self._encoding = 0.8
+        report("features", self._at(self._encoding * done / total), f"Encoded {done} of {total} labelled tasks.")
+
+    def trained(self, progress: Progress) -> None:
+        report("train", self._at(self._encoding + (1 - self._encoding) * progress.fraction), progress.message)
+
+    def _at(self, part: float) -> float:
+        return self._start + self._share * part
 
 
 def _environment() -> dict[str, str]:

@@ -7,7 +7,7 @@ in it makes this process open a file.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from defusedxml.common import DTDForbidden
 from defusedxml.ElementTree import fromstring
 
 from backend.errors import InvalidConfig
-from backend.labelstudio.controls import TRAINABLE, Control, Label, shorten
+from backend.labelstudio.controls import LABELLED_APART, TRAINABLE, Control, Label, shorten
 
 if TYPE_CHECKING:
     from label_studio_sdk.label_interface.interface import LabelInterface
@@ -33,6 +33,7 @@ EXAMPLE = (
 )
 
 _NOT_CONTROLS = frozenset({"filter"})
+_LABEL_TAGS = {"Choices": "Choice", "RectangleLabels": "Label"}
 _CANONICAL = {tag.lower(): tag for tags in (TRAINABLE, *TRAINABLE.values()) for tag in tags}
 
 __all__ = ["Control", "Label", "LabellingConfig", "parse_config", "shorten"]
@@ -64,11 +65,12 @@ def parse_config(xml: str) -> LabellingConfig:
     """Parse a labelling config. Raises `InvalidConfig` when it is no XML or holds nothing that can be learnt."""
     elements = list(_walk(_root(xml)))
     objects = {element.attrib["name"]: element for element in elements if _is_object(element)}
+    namers = _namers(elements)
     controls: list[Control] = []
     skipped: list[str] = []
     for element in elements:
-        if _is_control(element):
-            found = _read_control(element, objects)
+        if _is_control(element) and element not in namers.values():
+            found = _read_control(element, objects, namers.get(element.attrib["name"]))
             if isinstance(found, Control):
                 controls.append(found)
             else:
@@ -122,11 +124,28 @@ def _is_object(element: ElementTree.Element) -> bool:
     return bool(element.get("name") and (element.get("value") or element.get("valueList"))) and not _is_control(element)
 
 
-def _read_control(element: ElementTree.Element, objects: Mapping[str, ElementTree.Element]) -> Control | str:
-    """The control, or a sentence that says why it is skipped."""
+def _namers(elements: Sequence[ElementTree.Element]) -> dict[str, ElementTree.Element]:
+    """For each shape without labels of its own, by its name, the first `Labels` on the same object."""
+    labels: dict[str, ElementTree.Element] = {}
+    for element in elements:
+        if _is_control(element) and element.tag.lower() == "labels":
+            labels.setdefault(element.attrib["toName"], element)
+    return {
+        element.attrib["name"]: labels[element.attrib["toName"]]
+        for element in elements
+        if _is_control(element)
+        and _CANONICAL.get(element.tag.lower()) in LABELLED_APART
+        and element.attrib["toName"] in labels
+    }
+
+
+def _read_control(
+    element: ElementTree.Element, objects: Mapping[str, ElementTree.Element], namer: ElementTree.Element | None
+) -> Control | str:
+    """The control, or a sentence that says why it is skipped. `namer` holds its labels where it has none itself."""
     target = objects.get(element.attrib["toName"])
-    attributes = _lowered(element)
-    labels = _labels(element)
+    attributes = _lowered(element) if namer is None else {**_lowered(namer), **_lowered(element)}
+    labels = _labels(element if namer is None else namer)
     obstacle = _obstacle(element, attributes, target) or _label_obstacle(element, attributes, labels)
     if obstacle or target is None:
         return f'{element.tag} "{shorten(element.attrib["name"])}" is skipped: {obstacle}'
@@ -140,6 +159,7 @@ def _read_control(element: ElementTree.Element, objects: Mapping[str, ElementTre
         labels=labels,
         attributes=attributes,
         fetched=object_tag == "Image" or _lowered(target).get("valuetype") == "url",
+        labels_name=namer.attrib["name"] if namer is not None else None,
     )
 
 
@@ -179,18 +199,22 @@ def _label_obstacle(
         return "its labels come from each task's data, and only labels written into the config can be learnt yet."
     if attributes.get("allownested") == "true":
         return "nested choices (allowNested) are stored as paths, which cannot be learnt yet."
-    if not labels:
-        return f'it has no labels. Add some, such as <Choice value="A"/> inside <{element.tag}>.'
-    return None
+    if labels:
+        return None
+    tag = _CANONICAL[element.tag.lower()]
+    if tag in LABELLED_APART:
+        return f'no Labels name its shapes. Add <Labels name="label" toName="{attributes["toname"]}"> with some.'
+    return f'it has no labels. Add some, such as <{_LABEL_TAGS[tag]} value="A"/> inside <{element.tag}>.'
 
 
 def _labels(element: ElementTree.Element) -> tuple[Label, ...]:
     """Labels below `element`, whatever lies between, but not below another label: the editor leaves those out."""
     found: dict[str, Label] = {}
+    wanted = _LABEL_TAGS.get(_CANONICAL.get(element.tag.lower(), ""), "Label").lower()
     stack = list(reversed(element))
     while stack:
         child = stack.pop()
-        if child.tag.lower() != "choice":
+        if child.tag.lower() != wanted:
             stack.extend(reversed(child))
             continue
         label = _label(_lowered(child))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,8 +10,19 @@ from functools import cached_property
 
 from backend.errors import InvalidConfig
 
-TRAINABLE: Mapping[str, frozenset[str]] = {"Choices": frozenset({"Text", "Image"})}
+TRAINABLE: Mapping[str, frozenset[str]] = {
+    "Choices": frozenset({"Text", "Image"}),
+    "RectangleLabels": frozenset({"Image"}),
+    "Rectangle": frozenset({"Image"}),
+}
 """Control tags that can be learnt, with the object tags they can be learnt on."""
+
+LABELLED_APART = frozenset({"Rectangle"})
+"""Shapes without labels of their own: `Labels` on the same object name them, in a second region of the same id."""
+
+_OPTION = "prelabel_"
+_RECIPE = "prelabel_recipe"
+_NO_HYPERPARAMETERS = frozenset({"prelabel_model", _RECIPE})
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,12 @@ class Control:
     labels: tuple[Label, ...]
     attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
     fetched: bool = False
+    labels_name: str | None = None
+    """The control that gives this one's shapes their labels, where that is another one."""
+
+    def owns(self, from_name: object) -> bool:
+        """Whether a region with this `from_name` is part of an answer to this control."""
+        return from_name == self.name or (self.labels_name is not None and from_name == self.labels_name)
 
     @property
     def multiple(self) -> bool:
@@ -86,6 +104,20 @@ class Control:
         return self.attributes.get("prelabel_model") or None
 
     @property
+    def recipe(self) -> str | None:
+        """How to train, by a recipe's name; None leaves the choice to the family."""
+        return self.attributes.get(_RECIPE) or None
+
+    @property
+    def hyperparameters(self) -> Mapping[str, float | int | str | bool]:
+        """What `prelabel_<name>="..."` asks of the training; the family judges the names."""
+        return {
+            name.removeprefix(_OPTION): read_number(text)
+            for name, text in self.attributes.items()
+            if name.startswith(_OPTION) and name not in _NO_HYPERPARAMETERS
+        }
+
+    @property
     def model_path(self) -> str | None:
         """File name of weights inside the weights folder. Raises `InvalidConfig` for anything that is a path."""
         text = self.attributes.get("model_path")
@@ -113,6 +145,22 @@ class Control:
                 for word in getattr(label, words):
                     found.setdefault(word.casefold(), label.name)
         return found
+
+
+def read_number(text: str) -> float | int | str | bool:
+    """The truth value or the number that `text` spells; any other text as it is."""
+    known = {"true": True, "false": False}.get(text.strip().lower())
+    if known is not None:
+        return known
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return number if math.isfinite(number) else text
 
 
 def shorten(text: str, length: int = 80) -> str:

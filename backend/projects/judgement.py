@@ -17,17 +17,14 @@ class Outcome(str, Enum):
 
 @dataclass(frozen=True)
 class Judgement:
-    """`edits` counts labels added and labels taken away; None when there was no prediction to compare with."""
+    """`edits` counts what people changed; None when there was no prediction to compare with."""
 
     outcome: Outcome
     edits: int | None
 
 
-def judge(predicted: frozenset[str] | None, answered: frozenset[str], *, shown: bool) -> Judgement:
-    """Compare the labels of one control. Changing the only label of a single choice is one edit, not two."""
-    if predicted is None:
-        return Judgement(Outcome.UNSEEN, None)
-    edits = max(len(predicted - answered), len(answered - predicted))
-    if not shown:
+def judge(edits: int | None, *, shown: bool) -> Judgement:
+    """What became of a prediction that is so many `edits` from the answer, as the kind of task counts them."""
+    if edits is None or not shown:
         return Judgement(Outcome.UNSEEN, edits)
     return Judgement(Outcome.CORRECTED if edits else Outcome.ACCEPTED, edits)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from backend.errors import StoreError
@@ -22,6 +23,8 @@ class ProjectRecord:
     label_config: str
     set_up_at: float = 0.0
     """Unix seconds when Label Studio last called `/setup`, or `connect` recorded the project."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """How to train, from the backend's extra params in Label Studio: hyperparameters, or objects of them by control."""
 
     def __post_init__(self) -> None:
         Uid(self.uid)

@@ -18,8 +18,8 @@ T = TypeVar("T")
 QUICK_THREADS = 32
 """Threads for calls that take milliseconds."""
 
-LONG_THREADS = 4
-"""Predictions at a time; more only wait for each other, and would hold up everything else."""
+LONG_THREADS = 8
+"""Predictions at a time: enough to share batches; more only wait for each other, and would hold up everything else."""
 
 
 class Calls:

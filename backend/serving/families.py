@@ -47,6 +47,18 @@ class Families:
             )
         return chosen
 
+    def comparing(self, control: Control, chosen: Family) -> Family | None:
+        """Whose features tell how alike the control's tasks are: `chosen`, or where that learns from raw inputs, the
+        default for classifying such objects. None where there is none."""
+        from model_zoo.registry import default_family, family
+        from model_zoo.types import TaskKind
+
+        if chosen.encoder() is not None:
+            return chosen
+        if control.object_tag != "Image":
+            return None
+        return family(default_family(TaskKind.IMAGE_CLASSIFICATION), self.weights_dir)
+
     def behind(self, part: ControlVersion) -> Family:
         """The family that trained `part`. Raises the zoo's `UnknownFamily`."""
         from model_zoo.registry import family

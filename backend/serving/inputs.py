@@ -5,28 +5,42 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from backend.converters import CONVERTERS
 from backend.errors import MediaError, PrelabelError, TaskUnusable
 from backend.labelstudio.config import Control
-from backend.labelstudio.media import MediaFetcher
 from backend.labelstudio.media.locations import shown
 from backend.store.features import feature_key
 from model_zoo.errors import UnreadableInput
 from model_zoo.images import MAX_PIXELS, check_image
-from model_zoo.types import Input
+from model_zoo.types import Input, Item
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
+AHEAD = 64
+"""Media that are fetched before they are asked for."""
+DECODED_AHEAD = 32
+"""Media that are fetched and decoded before they are asked for: up to some 30 MB of pixels."""
+
 Task = dict[str, Any]
 """A task as Label Studio sends it: `id`, `data`, and more."""
+
+
+class Media(Protocol):
+    """Where the files that tasks point to come from: a `MediaFetcher`, or a folder. All raise `MediaError`."""
+
+    def fetch(self, url: str, *, task_id: int | None = None) -> Path: ...
+    def fetch_text(self, url: str, *, task_id: int | None = None) -> str: ...
+    def forget(self, url: str, *, task_id: int | None = None) -> None: ...
 
 
 def content_key(control: Control, task: Task) -> str:
@@ -51,7 +65,7 @@ def data_of(task: Any) -> dict[str, Any]:
 class InputReader:
     """Reads inputs; several media at once, ahead of whoever consumes them."""
 
-    def __init__(self, media: MediaFetcher, parallel: int = 8, max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(self, media: Media, parallel: int = 8, max_pixels: int = MAX_PIXELS) -> None:
         self._media = media
         self._max_pixels = max_pixels
         self._threads = ThreadPoolExecutor(parallel, thread_name_prefix="prelabel-media")
@@ -61,43 +75,56 @@ class InputReader:
         value = CONVERTERS[control.tag].input_of(control, data_of(task))
         if not control.fetched:
             return value
-        task_id = task.get("id")
-        known_id = task_id if isinstance(task_id, int) else None
+        known_id = _id_of(task)
         if control.object_tag == "Text":
             return self._media.fetch_text(value, task_id=known_id)
         return self._image(value, known_id)
 
     def read_many(
-        self, control: Control, tasks: Sequence[Any], ahead: int = 64, deadline: float | None = None
+        self, control: Control, tasks: Sequence[Any], deadline: float | None = None
     ) -> Generator[Input | PrelabelError, None, None]:
-        """Inputs in order, or why there is none; at most `ahead` media are fetched before they are asked for.
+        """Inputs in order, or why there is none; at most `AHEAD` media are fetched before they are asked for.
 
         Ends before the last task when `deadline` (`time.monotonic`) passes, and waits for no medium beyond it.
         """
-        inputs = self._fetched(control, tasks, ahead, deadline) if control.fetched else self._plain(control, tasks)
-        with closing(inputs):
+        return self._each(control, tasks, lambda task: self._read_or_reason(control, task), AHEAD, deadline)
+
+    def read_items(
+        self,
+        control: Control,
+        tasks: Sequence[Any],
+        prepare: Callable[[Item], Item],
+        deadline: float | None = None,
+    ) -> Generator[Item | PrelabelError, None, None]:
+        """Items in order like `read_many`'s inputs; media are not only fetched ahead of the model but decoded, too."""
+
+        def ready(task: Any) -> Item | PrelabelError:
+            return self._ready_or_reason(control, task, prepare)
+
+        return self._each(control, tasks, ready, DECODED_AHEAD, deadline)
+
+    def _each(
+        self, control: Control, tasks: Sequence[Any], work: Callable[[Any], T], ahead: int, deadline: float | None
+    ) -> Generator[T, None, None]:
+        results = self._in_threads(tasks, work, ahead, deadline) if control.fetched else _here(tasks, work)
+        with closing(results):
             while deadline is None or time.monotonic() < deadline:
                 try:
-                    yield next(inputs)
+                    yield next(results)
                 except (StopIteration, FutureTimeout):
                     return
 
-    def _plain(self, control: Control, tasks: Sequence[Any]) -> Generator[Input | PrelabelError, None, None]:
-        yield from (self._read_or_reason(control, task) for task in tasks)
-
-    def _fetched(
-        self, control: Control, tasks: Sequence[Any], ahead: int, deadline: float | None
-    ) -> Generator[Input | PrelabelError, None, None]:
+    def _in_threads(
+        self, tasks: Sequence[Any], work: Callable[[Any], T], ahead: int, deadline: float | None
+    ) -> Generator[T, None, None]:
         upcoming = iter(tasks)
-        pending = deque(self._threads.submit(self._read_or_reason, control, task) for task in islice(upcoming, ahead))
+        pending = deque(self._threads.submit(work, task) for task in islice(upcoming, ahead))
         try:
             while pending:
                 left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
                 yield pending[0].result(left)
                 pending.popleft()
-                pending.extend(
-                    self._threads.submit(self._read_or_reason, control, task) for task in islice(upcoming, 1)
-                )
+                pending.extend(self._threads.submit(work, task) for task in islice(upcoming, 1))
         finally:  # whoever stops asking early, at a deadline say, must not leave work behind
             for future in pending:
                 future.cancel()
@@ -115,12 +142,40 @@ class InputReader:
             log.exception("Reading a task's input failed.")
             return TaskUnusable(f"Its input could not be read ({type(error).__name__}: {error}).")
 
+    def _ready_or_reason(self, control: Control, task: Any, prepare: Callable[[Item], Item]) -> Item | PrelabelError:
+        value = self._read_or_reason(control, task)
+        if isinstance(value, PrelabelError):
+            return value
+        try:
+            return prepare(Item(value))
+        except UnreadableInput as error:
+            self._forget(control, task)
+            return MediaError(str(error)) if control.fetched else TaskUnusable(str(error))
+        except Exception as error:  # whatever a decoder throws at an odd file costs that one task only
+            log.exception("Preparing a task's input failed.")
+            return TaskUnusable(f"Its input could not be prepared ({type(error).__name__}: {error}).")
+
+    def _forget(self, control: Control, task: Any) -> None:
+        """Whoever mends the file must not meet the broken one again."""
+        if control.fetched:
+            url = CONVERTERS[control.tag].input_of(control, data_of(task))
+            self._media.forget(url, task_id=_id_of(task))
+
     def _image(self, url: str, task_id: int | None) -> Path:
         """The file, its header judged before it joins a batch: one that fails later costs the batch a second run."""
         path = self._media.fetch(url, task_id=task_id)
         try:
             check_image(path, self._max_pixels)
         except UnreadableInput as error:
-            self._media.forget(url)  # whoever mends the file must not meet the broken one again
+            self._media.forget(url, task_id=task_id)  # whoever mends the file must not meet the broken one again
             raise MediaError(f'"{shown(url)}" cannot be used: {error}') from None
         return path
+
+
+def _id_of(task: Task) -> int | None:
+    task_id = task.get("id")
+    return task_id if isinstance(task_id, int) else None
+
+
+def _here(tasks: Sequence[Any], work: Callable[[Any], T]) -> Generator[T, None, None]:
+    yield from map(work, tasks)

@@ -150,6 +150,10 @@ class Pool:
                 return held
             return self._serve(uid, self._load(uid, name, held))
 
+    def open(self, uid: str, name: str) -> LoadedVersion:
+        """The version of that name, for whoever asks; what the project is served with stays. Raises `StoreError`."""
+        return self._load(uid, name, None)
+
     def _serve(self, uid: str, version: LoadedVersion) -> LoadedVersion:
         with self._guard:
             self._loaded[uid] = version
@@ -235,14 +239,14 @@ class Pool:
 
     def _load_control(self, part: ControlVersion, model: Model | None) -> LoadedControl:
         # Imported here: the zoo brings torch, which requests that predict nothing must not pay for.
-        from model_zoo.postprocess import Postprocess
+        from model_zoo.postprocess import postprocess_of
 
         family = self._families.behind(part)
         if model is None:
             folder: Path = self._artifacts.fetch(part.artifact)
             model = family.load(folder)
             self._on_load(part.family)
-        return LoadedControl(part.artifact, family, model, Postprocess.from_json(part.postprocess))
+        return LoadedControl(part.artifact, family, model, postprocess_of(family.task).from_json(part.postprocess))
 
     def _evict(self) -> None:
         total = sum(version.nbytes for version in self._loaded.values())
@@ -279,10 +283,10 @@ class Pool:
 
         Raises `InvalidConfig`, and `ZooError` where the family's weights are missing.
         """
-        from model_zoo.postprocess import Postprocess
+        from model_zoo.postprocess import postprocess_of
 
         chosen = self._families.of(control)
         labels = CONVERTERS[control.tag].label_space(control)
         model = chosen.untrained(labels)
-        postprocess = Postprocess.uncalibrated(labels, chosen.untrained_threshold)
+        postprocess = postprocess_of(chosen.task).uncalibrated(labels, chosen.untrained_threshold)
         return LoadedControl("", chosen, model, postprocess) if model is not None else None

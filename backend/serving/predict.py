@@ -16,6 +16,7 @@ from backend.converters.base import region_key
 from backend.errors import MediaError, PrelabelError
 from backend.labelstudio.config import Control, LabellingConfig
 from backend.projects.roles import Role, RolePolicy, draw, role
+from backend.serving.batcher import LARGEST, Batcher
 from backend.serving.inputs import InputReader
 from backend.serving.pool import LoadedControl, LoadedVersion
 
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from model_zoo.types import Item
 
 log = logging.getLogger(__name__)
-
-BATCH = 16
-"""Items in one call of a model: large enough to be efficient, small enough to keep a deadline."""
 
 LAST = 1.0
 """The ordering number of a task that could not be predicted: it is labelled last, and tried again."""
@@ -77,11 +75,17 @@ class TaskDraft:
 
 
 class Predictor:
-    """Predicts tasks with a loaded version; holds nothing of its own. `on_problem` is told each problem's kind."""
+    """Predicts tasks with a loaded version; requests at the same time share batches. `on_problem` is told each
+    problem's kind."""
 
     def __init__(
-        self, inputs: InputReader, roles: RolePolicy, on_problem: Callable[[str], None] = lambda kind: None
+        self,
+        inputs: InputReader,
+        roles: RolePolicy,
+        on_problem: Callable[[str], None] = lambda kind: None,
+        batcher: Batcher | None = None,
     ) -> None:
+        self._batcher = batcher or Batcher()
         self._inputs = inputs
         self._roles = roles
         self._on_problem = on_problem
@@ -92,7 +96,7 @@ class Predictor:
         """One prediction a task, in order. What is not reached by `deadline` (`time.monotonic`) comes back empty."""
         drafts = [TaskDraft(task) for task in tasks]
         for control, loaded in served(config, version):
-            self._run(control, loaded, drafts, deadline)
+            self.run(control, loaded, drafts, deadline)
         for name, reason in version.failures.items():
             for draft in drafts:
                 draft.problems.append(Problem("model", f"{name}: {reason}"))
@@ -133,7 +137,7 @@ class Predictor:
         if not batch:
             return
         try:
-            outputs = loaded.model.predict([item for _, item in batch])
+            outputs = self._batcher.predict(loaded.model, [item for _, item in batch])
             decisions = [
                 loaded.postprocess.decide(output, loaded.model.labels, minimum=control.score_threshold)
                 for output in outputs
@@ -152,22 +156,25 @@ class Predictor:
             else:
                 draft.problems.append(Problem("model", f"{control.name}: the model's answer is no number."))
 
-    def _run(self, control: Control, loaded: LoadedControl, drafts: Sequence[TaskDraft], deadline: float) -> None:
-        from model_zoo.types import Item
-
-        inputs = self._inputs.read_many(control, [draft.task for draft in drafts], deadline=deadline)
-        batch: list[tuple[TaskDraft, Item]] = []
+    def run(
+        self, control: Control, loaded: LoadedControl, drafts: Sequence[TaskDraft], deadline: float | None = None
+    ) -> None:
+        """Read the drafts' inputs and put the control's decisions into them, as far as the deadline lets it."""
         reached = 0
-        for draft, value in zip(drafts, inputs, strict=False):
-            reached += 1
-            if isinstance(value, PrelabelError):
-                draft.problems.append(Problem("media" if isinstance(value, MediaError) else "task", str(value)))
-            else:
-                batch.append((draft, Item(value)))
-            if len(batch) == BATCH:
-                self.decide(control, loaded, batch)
-                batch = []
-        self.decide(control, loaded, batch)
+        batch: list[tuple[TaskDraft, Item]] = []
+        tasks = [draft.task for draft in drafts]
+        with self._batcher.announced(loaded.model):
+            items = self._inputs.read_items(control, tasks, loaded.model.prepare, deadline)
+            for draft, item in zip(drafts, items, strict=False):
+                reached += 1
+                if isinstance(item, PrelabelError):
+                    draft.problems.append(Problem("media" if isinstance(item, MediaError) else "task", str(item)))
+                else:
+                    batch.append((draft, item))
+                if len(batch) == LARGEST:
+                    self.decide(control, loaded, batch)
+                    batch = []
+            self.decide(control, loaded, batch)
         for late in drafts[reached:]:
             late.problems.append(NOT_REACHED)
 

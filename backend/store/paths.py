@@ -8,6 +8,7 @@ from backend.projects.identity import Uid
 
 PROJECTS = "projects"
 ARTIFACTS = "artifacts"
+COMPILED = "compiled"
 
 
 def project(uid: str) -> str:

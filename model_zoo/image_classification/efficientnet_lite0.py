@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pickle import UnpicklingError
-from threading import Lock
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +12,12 @@ import numpy.typing as npt
 from model_zoo.base import UNWATCHED, Encoder, Progress, Watch
 from model_zoo.errors import Cancelled
 from model_zoo.images import read_image
+from model_zoo.programs.program import Arrays, Program
 from model_zoo.types import FloatArray, Input
 from model_zoo.weights import Located, Weights
+
+if TYPE_CHECKING:
+    from torch.nn import Module
 
 SIDE = 224
 """Pixels; what the network was trained on. 160, 192 and 256 were no better on signs, digits and photographs."""
@@ -43,23 +46,31 @@ class EfficientNetLite0Encoder(Encoder):
 
     def __init__(self, located: Located) -> None:
         super().__init__(located)
-        self._lock = Lock()
-        self._network: Any = None
+        self._program = Program(self.name, self._build, _probes, (1e-4,))
+
+    @property
+    def program(self) -> Program:
+        return self._program
+
+    def prepare(self, value: Input | None) -> npt.NDArray[np.uint8]:
+        """Pixels of shape (224, 224, 3)."""
+        return _square(value)
 
     def encode(self, inputs: Sequence[Input | None], watch: Watch = UNWATCHED) -> FloatArray:
         """Features of shape (inputs, 3456)."""
         features = np.empty((len(inputs), self.dimensions), np.float32)
+        # One batch at a time bounds memory; a long request gives way to a short one between two batches.
         for start in range(0, len(inputs), BATCH):
             if watch.cancelled():
                 raise Cancelled(f"Stopped after {start} of {len(inputs)} images.")
             pixels = np.stack([_square(value) for value in inputs[start : start + BATCH]])
-            # One batch at a time bounds memory; a long request gives way to a short one between two batches.
-            with self._lock:
-                self._network = self._network or self._load()
-                features[start : start + BATCH] = _forward(self._network, pixels)
+            features[start : start + BATCH] = self._program(pixels)[0]
             done = min(start + BATCH, len(inputs))
             watch.report(Progress(done / len(inputs), f"{done} of {len(inputs)} images read"))
         return features
+
+    def _build(self) -> Module:
+        return features_of(self._load())
 
     def _load(self) -> Any:
         import torch
@@ -80,6 +91,8 @@ class EfficientNetLite0Encoder(Encoder):
 
 def _square(value: Input | None) -> npt.NDArray[np.uint8]:
     """Squeezed to a square, not cropped: labels may be about what is at the edge."""
+    if isinstance(value, np.ndarray) and value.shape == (SIDE, SIDE, 3) and value.dtype == np.uint8:
+        return value
     from PIL import Image
 
     # Twice the side is decoded at least, so that what a JPEG decoder leaves out is not missed in the scaling.
@@ -87,18 +100,32 @@ def _square(value: Input | None) -> npt.NDArray[np.uint8]:
     return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC, reducing_gap=3.0), np.uint8)
 
 
-def _forward(network: Any, pixels: npt.NDArray[np.uint8]) -> FloatArray:
+def _probes() -> list[Arrays]:
+    """Noise and a gradient: as far apart as images are."""
+    noise = np.random.default_rng(0).integers(0, 256, (3, SIDE, SIDE, 3), dtype=np.uint8)
+    slope = np.broadcast_to(np.linspace(0, 255, SIDE).astype(np.uint8)[:, None], (1, SIDE, SIDE, 3))
+    return [(noise,), (np.ascontiguousarray(slope),)]
+
+
+def features_of(network: Any) -> Module:
+    """From pixels (n, 224, 224, 3) to features (n, 3456)."""
     import torch
     from torch.nn.functional import adaptive_avg_pool2d, normalize
 
-    with torch.inference_mode():
-        images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
-        hidden = network.bn1(network.conv_stem(images.contiguous(memory_format=torch.channels_last)))
-        parts = []
-        for number, stage in enumerate(network.blocks):
-            hidden = stage(hidden)
-            if number in GRIDS:
-                parts.append(adaptive_avg_pool2d(hidden, GRIDS[number]).flatten(1))
-        parts.append(network.bn2(network.conv_head(hidden)).mean(dim=(2, 3)))
-        features: FloatArray = torch.cat([normalize(part, dim=1) for part in parts], dim=1).numpy()
-    return features
+    class Features(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            images = pixels.permute(0, 3, 1, 2).float().div(127.5).sub(1)
+            hidden = network.bn1(network.conv_stem(images.contiguous(memory_format=torch.channels_last)))
+            parts = []
+            for number, stage in enumerate(network.blocks):
+                hidden = stage(hidden)
+                if number in GRIDS:
+                    parts.append(adaptive_avg_pool2d(hidden, GRIDS[number]).flatten(1))
+            parts.append(network.bn2(network.conv_head(hidden)).mean(dim=(2, 3)))
+            return torch.cat([normalize(part, dim=1) for part in parts], dim=1)
+
+    return Features().eval()

@@ -18,6 +18,7 @@ from model_zoo.recipes import Recipe
 from model_zoo.types import (
     ClassificationExample,
     ClassificationOutput,
+    Example,
     FloatArray,
     Item,
     LabelSpace,
@@ -44,7 +45,7 @@ class LinearFamily(Family):
 
     def train(
         self,
-        examples: Sequence[ClassificationExample],
+        examples: Sequence[Example],
         labels: LabelSpace,
         recipe: Recipe,
         *,
@@ -101,13 +102,15 @@ class LinearFamily(Family):
         return self.anchors(labels) if hyper.anchor_weight > 0 and count < 16 * len(labels) else None
 
 
-def _targets(examples: Sequence[ClassificationExample], labels: LabelSpace) -> Flags:
+def _targets(examples: Sequence[Example], labels: LabelSpace) -> Flags:
     """Which labels apply, of shape (examples, labels). Raises `TrainingImpossible`."""
     if not examples:
         raise TrainingImpossible("Got no example, wanted at least one; label a task first.")
     index = {name: column for column, name in enumerate(labels.names)}
     targets = np.zeros((len(examples), len(labels)), np.bool_)
     for row, example in enumerate(examples):
+        if not isinstance(example, ClassificationExample):
+            raise TrainingImpossible(f"Example {row} is a {type(example).__name__}, wanted a ClassificationExample.")
         strange = example.labels - index.keys()
         if strange or (not labels.multiple and len(example.labels) != 1):
             raise TrainingImpossible(

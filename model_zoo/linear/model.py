@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from model_zoo.types import ClassificationOutput, Item, LabelSpace, Output, stac
 
 if TYPE_CHECKING:
     from model_zoo.linear.family import LinearFamily
+    from model_zoo.programs.program import Program
 
 
 class LinearModel(Model):
@@ -30,6 +32,14 @@ class LinearModel(Model):
             return []
         rows = self.head.probabilities(stack_features(self._owner.with_features(items)))
         return [ClassificationOutput(row) for row in rows]
+
+    def prepare(self, item: Item) -> Item:
+        if item.features is not None:
+            return item
+        return replace(item, input=self._owner.encoder().prepare(item.input))
+
+    def programs(self) -> tuple[Program, ...]:
+        return (self._owner.encoder().program,)
 
     def save(self, folder: Path) -> None:
         settings = {"encoder": self._owner.encoder().name}

@@ -10,12 +10,14 @@ import numpy as np
 
 from model_zoo.base import UNWATCHED, Encoder, Progress, Watch
 from model_zoo.errors import Cancelled
+from model_zoo.programs.program import Arrays, Program
 from model_zoo.texts import read_text
 from model_zoo.types import FloatArray, Input
 from model_zoo.weights import Located, Weights
 
 if TYPE_CHECKING:
-    from tokenizers import Encoding
+    from tokenizers import Encoding, Tokenizer
+    from torch.nn import Module
 
 MAX_TOKENS = 256
 """What sentence-transformers gives this model; the rest of a longer text is not read."""
@@ -42,7 +44,16 @@ class MiniLM(Encoder):
     def __init__(self, located: Located) -> None:
         super().__init__(located)
         self._lock = Lock()
-        self._loaded: tuple[Any, Any] | None = None
+        self._tokenizer: Tokenizer | None = None
+        self._program = Program(self.name, self._build, _probes, (1e-4,))
+
+    @property
+    def program(self) -> Program:
+        return self._program
+
+    def prepare(self, value: Input | None) -> str:
+        """The text itself, checked."""
+        return read_text(value)
 
     def encode(self, inputs: Sequence[Input | None], watch: Watch = UNWATCHED) -> FloatArray:
         """Features of shape (inputs, 384). Texts of like length share a batch, so little is padded."""
@@ -50,24 +61,39 @@ class MiniLM(Encoder):
         features = np.empty((len(texts), self.dimensions), np.float32)
         if not texts:
             return features
-        with self._lock:
-            network, tokenizer = self._loaded = self._loaded or self._load()
-        encodings = tokenizer.encode_batch_fast(texts)
+        encodings = self._tokenize(texts)
         done = 0
+        # One batch at a time bounds memory; a long request gives way to a short one between two batches.
         for batch in _batches([len(encoding.ids) for encoding in encodings]):
             if watch.cancelled():
                 raise Cancelled(f"Stopped after {done} of {len(texts)} texts.")
-            # One batch at a time bounds memory; a long request gives way to a short one between two batches.
-            with self._lock:
-                features[batch] = _forward(network, [encodings[index] for index in batch])
+            features[batch] = self._program(*_padded([encodings[index] for index in batch]))[0]
             done += len(batch)
             watch.report(Progress(done / len(texts), f"{done} of {len(texts)} texts read"))
         return features
 
-    def _load(self) -> tuple[Any, Any]:
+    def _tokenize(self, texts: list[str]) -> list[Encoding]:
+        with self._lock:
+            if self._tokenizer is None:
+                self._tokenizer = self._load_tokenizer()
+            tokenizer = self._tokenizer
+        encodings: list[Encoding] = tokenizer.encode_batch_fast(texts)
+        return encodings
+
+    def _load_tokenizer(self) -> Tokenizer:
+        from tokenizers import Tokenizer
+
+        tokenizer = Tokenizer.from_file(str(self.located.paths["tokenizer.json"]))
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(MAX_TOKENS)
+        return tokenizer
+
+    def _build(self) -> Module:
+        return mean_of_tokens(self._load())
+
+    def _load(self) -> Any:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
-        from tokenizers import Tokenizer
 
         # The two modules, not `AutoModel`, whose registry imports far more.
         from transformers.models.bert.configuration_bert import BertConfig
@@ -82,10 +108,7 @@ class MiniLM(Encoder):
             network.load_state_dict(_without_positions(load_file(self.located.main)), assign=True)
         except (KeyError, RuntimeError, OSError, SafetensorError) as error:
             raise self.unloadable(error) from error
-        tokenizer = Tokenizer.from_file(str(self.located.paths["tokenizer.json"]))
-        tokenizer.no_padding()
-        tokenizer.enable_truncation(MAX_TOKENS)
-        return network.eval().requires_grad_(False), tokenizer
+        return network.eval().requires_grad_(False)
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
@@ -100,23 +123,45 @@ def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
         yield batch
 
 
-def _forward(network: Any, encodings: Sequence[Encoding]) -> FloatArray:
-    import torch
-    from torch.nn.functional import normalize
-
+def _padded(encodings: Sequence[Encoding]) -> Arrays:
+    """Token ids and which of them count, both of shape (texts, tokens of the longest)."""
     longest = max(len(encoding.ids) for encoding in encodings)
     ids = np.zeros((len(encodings), longest), np.int64)
     attended = np.zeros(ids.shape, np.int64)
     for row, encoding in enumerate(encodings):
         ids[row, : len(encoding.ids)] = encoding.ids
         attended[row, : len(encoding.ids)] = 1
-    with torch.inference_mode():
-        mask = torch.from_numpy(attended)
-        hidden = network(torch.from_numpy(ids), attention_mask=mask).last_hidden_state
-        # The mean over a text's tokens, at length one: Reimers and Gurevych 2019, https://arxiv.org/abs/1908.10084
-        kept = mask.unsqueeze(-1)
-        features: FloatArray = normalize((hidden * kept).sum(dim=1) / kept.sum(dim=1), dim=1).numpy()
-    return features
+    return ids, attended
+
+
+def _probes() -> list[Arrays]:
+    """Texts of random words, padded and not, one token long and as long as can be."""
+    random = np.random.default_rng(0)
+    probes: list[Arrays] = []
+    for texts, tokens in ((3, 12), (1, 1), (1, 40), (2, MAX_TOKENS)):
+        attended = (np.arange(tokens) < random.integers(1, tokens + 1, (texts, 1))).astype(np.int64)
+        attended[0] = 1
+        probes.append((random.integers(1000, 30000, (texts, tokens)) * attended, attended))
+    return probes
+
+
+def mean_of_tokens(network: Any) -> Module:
+    """From token ids and mask, both (n, tokens), to the mean over a text's tokens (n, 384), at length one: Reimers
+    and Gurevych 2019, https://arxiv.org/abs/1908.10084"""
+    import torch
+    from torch.nn.functional import normalize
+
+    class Mean(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            hidden = network(ids, attention_mask=mask).last_hidden_state
+            kept = mask.unsqueeze(-1)
+            return normalize((hidden * kept).sum(dim=1) / kept.sum(dim=1), dim=1)
+
+    return Mean().eval()
 
 
 def _without_positions(state: Mapping[str, Any]) -> dict[str, Any]:

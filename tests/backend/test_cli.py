@@ -28,7 +28,9 @@ def run(*arguments: str, env: dict[str, str] | None = None) -> tuple[int, str]:
 def test_help_names_every_command() -> None:
     status, output = run("--help")
     assert status == 0
-    assert all(name in output for name in ("up", "serve", "worker", "connect", "status", "models", "version"))
+    assert all(
+        name in output for name in ("up", "serve", "worker", "connect", "predict", "status", "models", "version")
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,14 +31,16 @@ T = TypeVar("T")
 
 
 class Backend:
-    """One `prelabel up` with a data folder of its own and no settings but the defaults; a context manager."""
+    """One `prelabel up` with a data folder of its own and the default settings, unless `settings` (environment
+    variables) says otherwise; a context manager."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, settings: Mapping[str, str] | None = None) -> None:
         self.data_dir = data_dir
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = data_dir.with_suffix(".log")
         self._environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(data_dir), "LANG": "C.UTF-8"}
+        self._environment |= settings or {}
         self._http = httpx.Client(base_url=self.url, timeout=100.0)
         self._process: subprocess.Popen[bytes] | None = None
         self.seconds_to_health = float("nan")

@@ -12,7 +12,7 @@ import numpy as np
 
 from model_zoo.base import Family
 from model_zoo.metrics import ClassificationMetrics, classification_metrics
-from model_zoo.postprocess import fit_postprocess
+from model_zoo.postprocess import ClassificationPostprocess
 from model_zoo.recipes import Recipe
 from model_zoo.registry import default_family, family
 from model_zoo.types import ClassificationExample, Input, Item, LabelSpace, TaskKind
@@ -45,7 +45,7 @@ def measure(
     recipe: Recipe,
 ) -> ClassificationMetrics:
     trained = kind.train(train, labels, recipe)
-    postprocess = fit_postprocess(trained.out_of_fold, [example.labels for example in train], labels)
+    postprocess = ClassificationPostprocess.fit(trained.out_of_fold, [example.labels for example in train], labels)
     outputs = trained.model.predict([example.item for example in test])
     decisions = [postprocess.decide(output, labels) for output in outputs]
     return classification_metrics(

@@ -175,5 +175,5 @@ def shown(project: TestProject, task: int) -> list[tuple[str, list[str]]]:
 
 
 def choices(result: list[dict[str, Any]]) -> list[str]:
-    """The choices in regions of one control, sorted."""
-    return sorted(choice for region in result for choice in region["value"]["choices"])
+    """The choices in regions, sorted; none in those of other controls."""
+    return sorted(choice for region in result for choice in region["value"].get("choices", ()))

@@ -43,7 +43,10 @@ def _inputs(task: TaskKind) -> Mapping[str, list[Input]]:
     return _images()
 
 
-@pytest.fixture(scope="session", params=[kind.name for kind in FAMILIES])
+CLASSIFIERS = (TaskKind.TEXT_CLASSIFICATION, TaskKind.IMAGE_CLASSIFICATION)
+
+
+@pytest.fixture(scope="session", params=[kind.name for kind in FAMILIES if kind.task in CLASSIFIERS])
 def some_family(request: pytest.FixtureRequest) -> Family:
     return family(request.param)
 

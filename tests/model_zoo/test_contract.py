@@ -1,4 +1,4 @@
-"""What every family of the zoo promises, checked over the whole list."""
+"""What every family of classification promises; `object_detection/test_family.py` is the same for detection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from model_zoo.base import Family, Model, Progress, Watch
 from model_zoo.errors import Cancelled, CheckpointError, TrainingImpossible
 from model_zoo.recipes import Recipe
-from model_zoo.types import ClassificationExample, FloatArray, Item, LabelSpace, Output
+from model_zoo.types import ClassificationExample, ClassificationOutput, FloatArray, Item, LabelSpace, Output
 from tests.model_zoo.conftest import LABELS
 
 Examples = list[ClassificationExample]
@@ -21,7 +21,7 @@ SEVERAL = LabelSpace(LABELS, multiple=True)
 
 
 def table(outputs: list[Output]) -> FloatArray:
-    return np.stack([output.probabilities for output in outputs])
+    return np.stack([output.probabilities for output in outputs if isinstance(output, ClassificationOutput)])
 
 
 def items(examples: Examples) -> list[Item]:

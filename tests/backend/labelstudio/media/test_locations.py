@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode
+
 import httpx
 import pytest
 
@@ -27,6 +29,21 @@ def test_addresses_that_are_fetched(value: str, label_studio: str | None, expect
     assert str(locate(value, label_studio)) == expected
 
 
+@pytest.mark.parametrize("uri", ["s3://bucket/a b+ü.png", "gs://bucket/a?b#c.png", "azure-blob://bucket/%20.png"])
+@pytest.mark.parametrize("label_studio", [PINNED, BELOW])
+def test_cloud_storage_is_asked_for_through_label_studio(uri: str, label_studio: str) -> None:
+    url = locate(f" {uri} ", label_studio, task_id=7)
+    assert str(url).startswith(f"{label_studio}/tasks/7/presign/?fileuri=")
+    assert urlsafe_b64decode(url.params["fileuri"]).decode() == uri
+    assert carries_token(url, label_studio)
+    assert shown(url) == shown(uri)
+
+
+def test_cloud_storage_without_label_studio_says_what_to_do() -> None:
+    with pytest.raises(MediaError, match=r"no Label Studio is connected.*PRELABEL_CLOUD_BUCKETS"):
+        locate("s3://bucket/a.png", None, task_id=7)
+
+
 @pytest.mark.parametrize(
     ("value", "sentence"),
     [
@@ -42,8 +59,9 @@ def test_addresses_that_are_fetched(value: str, label_studio: str | None, expect
         ("C:\\photos\\a.png", "has the scheme c:"),
         ("ftp://images.example/a.png", "has the scheme ftp:"),
         ("javascript:alert(1)", "has the scheme javascript:"),
-        ("s3://bucket/a.png", "lies in cloud storage"),
-        ("gs://bucket/a.png", "lies in cloud storage"),
+        ("s3://bucket/a.png", "lies in cloud storage, and the task that it belongs to is not known"),
+        ("GS://bucket/a.png", "lies in cloud storage"),
+        ("s3n://bucket/a.png", "has the scheme s3n:"),
         ("//images.example/a.png", "is no address"),
         ("photo.jpg", "is no address"),
         ("", "is no address"),
@@ -100,6 +118,7 @@ def test_the_token_goes_nowhere_else(url: str) -> None:
 
 def test_messages_hold_no_secrets_and_no_megabytes() -> None:
     assert shown("https://me:secret@host.example/a?signature=secret") == "https://host.example/a?…"
+    assert shown("https://ls.example/tasks/7/presign/?fileuri=%FF") == "https://ls.example/tasks/7/presign/?…"
     assert shown("/data/local-files/?d=a.png") == "/data/local-files/?d=a.png"
     assert len(shown("data:image/png;base64," + "A" * 10_000)) < 50
     assert len(shown("https://host.example/" + "a" * 10_000)) == 160

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from model_zoo.calibration import Calibration
 from model_zoo.errors import CheckpointError
-from model_zoo.postprocess import Postprocess, fit_postprocess
-from model_zoo.types import ClassificationOutput, LabelSpace
+from model_zoo.postprocess import ClassificationPostprocess as Postprocess
+from model_zoo.types import ClassificationOutput, DetectionOutput, LabelSpace
 
 ONE = LabelSpace(("a", "b", "c"))
 SEVERAL = LabelSpace(("a", "b", "c"), multiple=True)
@@ -94,13 +94,13 @@ def test_confidence_is_calibrated_for_every_label() -> None:
 def test_fitting_leaves_out_what_cannot_be_judged() -> None:
     outputs = [output(0.9, 0.05, 0.05), None, output(0.1, 0.8, 0.1), output(0.3, 0.3, 0.4)]
     truths = [frozenset("a"), frozenset("b"), frozenset({"left the config"}), frozenset[str]()]
-    only = fit_postprocess(outputs[:1], truths[:1], ONE)
-    assert fit_postprocess(outputs, truths, ONE) == only != Postprocess.uncalibrated(ONE)
+    only = Postprocess.fit(outputs[:1], truths[:1], ONE)
+    assert Postprocess.fit(outputs, truths, ONE) == only != Postprocess.uncalibrated(ONE)
 
 
 def test_fitting_to_nothing_is_the_usual() -> None:
-    assert fit_postprocess([], [], ONE) == Postprocess.uncalibrated(ONE)
-    assert fit_postprocess([None], [frozenset("a")], SEVERAL) == Postprocess.uncalibrated(SEVERAL)
+    assert Postprocess.fit([], [], ONE) == Postprocess.uncalibrated(ONE)
+    assert Postprocess.fit([None], [frozenset("a")], SEVERAL) == Postprocess.uncalibrated(SEVERAL)
 
 
 def test_thresholds_follow_f1_once_there_is_enough() -> None:
@@ -108,7 +108,14 @@ def test_thresholds_follow_f1_once_there_is_enough() -> None:
     space = LabelSpace(("a",), multiple=True)
     rows = [output(0.4)] * 40 + [output(0.02)] * 60
     truths = [frozenset("a")] * 18 + [frozenset[str]()] * 82
-    fitted = fit_postprocess(rows, truths, space)
+    fitted = Postprocess.fit(rows, truths, space)
     assert shown(fitted, space, 0.4) == ["a"]
     assert shown(fitted, space, 0.02) == []
-    assert fit_postprocess(rows[:45], [frozenset("a")] * 5 + [frozenset[str]()] * 40, space).thresholds == (0.5,)
+    assert Postprocess.fit(rows[:45], [frozenset("a")] * 5 + [frozenset[str]()] * 40, space).thresholds == (0.5,)
+
+
+def test_boxes_are_no_classification() -> None:
+    boxes = DetectionOutput(np.zeros((0, 4), np.float32), np.zeros((0, 3), np.float32), 10, 10)
+    with pytest.raises(TypeError, match="DetectionOutput, wanted a ClassificationOutput"):
+        Postprocess.uncalibrated(ONE).decide(boxes, ONE)
+    assert Postprocess.fit([boxes], [()], ONE) == Postprocess.uncalibrated(ONE)

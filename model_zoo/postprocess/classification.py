@@ -1,20 +1,21 @@
-"""From a family's raw output to what people see: calibrated confidences, thresholds, a decision.
-
-The fitted parameters are part of a version; every family, engine and tracker goes through here.
-"""
+"""Classifications: calibrated confidences, thresholds, the labels decided for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from model_zoo.calibration import Calibration, fit_platt, fit_temperature
 from model_zoo.errors import CheckpointError
-from model_zoo.types import FloatArray, LabelSpace, Output
+from model_zoo.postprocess.base import ClassificationDecision, Postprocess
+from model_zoo.types import ClassificationOutput, FloatArray, LabelSpace, Output, Target
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 HALF = 0.5
 ENOUGH = 10
@@ -23,30 +24,46 @@ THRESHOLDS = np.round(np.arange(0.2, 0.81, 0.05), 2)
 
 
 @dataclass(frozen=True)
-class Decision:
-    """What is shown of one output: `labels` with their confidence, the most confident first; `confidence` of all
-    labels in the space's order, calibrated; `uncertainty` in [0, 1], 1 where the model has no idea."""
-
-    labels: tuple[tuple[str, float], ...]
-    confidence: FloatArray
-    uncertainty: float
-
-
-@dataclass(frozen=True)
-class Postprocess:
+class ClassificationPostprocess(Postprocess):
     """Calibration, and for each label the confidence from which on it is shown."""
 
     calibration: Calibration
     thresholds: tuple[float, ...]
 
     @classmethod
-    def uncalibrated(cls, labels: LabelSpace, threshold: float | None = None) -> Postprocess:
+    def uncalibrated(cls, labels: LabelSpace, threshold: float | None = None) -> Self:
         """For a model that nothing is known of. Without a `threshold`: the best label, or all above one half."""
         usual = HALF if labels.multiple else 0.0
         return cls(Calibration(), (usual if threshold is None else threshold,) * len(labels))
 
-    def decide(self, output: Output, labels: LabelSpace, minimum: float | None = None) -> Decision:
-        """`minimum` replaces the fitted thresholds: a person who sets one wants that one."""
+    @classmethod
+    def fit(cls, outputs: Sequence[Output | None], truths: Sequence[Target], labels: LabelSpace) -> Self:
+        """As promised, and where one label holds of several, a truth of more or fewer is left out too."""
+        index = {name: column for column, name in enumerate(labels.names)}
+        pairs = [
+            (output.probabilities, sorted(index[name] for name in truth))
+            for output, truth in zip(outputs, truths, strict=True)
+            if isinstance(output, ClassificationOutput)
+            and isinstance(truth, frozenset)
+            and truth <= index.keys()
+            and (labels.multiple or len(truth) == 1)
+        ]
+        if not pairs:
+            return cls.uncalibrated(labels)
+        probabilities = np.stack([row for row, _ in pairs])
+        if not labels.multiple:
+            calibration = fit_temperature(probabilities, np.array([columns[0] for _, columns in pairs]))
+            return cls(calibration, (0.0,) * len(labels))
+        held = np.zeros(probabilities.shape, np.bool_)
+        for row, (_, columns) in enumerate(pairs):
+            held[row, columns] = True
+        calibration = fit_platt(probabilities, held)
+        confidence = calibration(probabilities)
+        return cls(calibration, tuple(_threshold(confidence[:, k], held[:, k]) for k in range(len(labels))))
+
+    def decide(self, output: Output, labels: LabelSpace, minimum: float | None = None) -> ClassificationDecision:
+        if not isinstance(output, ClassificationOutput):
+            raise TypeError(f"Got a {type(output).__name__}, wanted a ClassificationOutput to decide on labels.")
         confidence = self.calibration(output.probabilities)
         thresholds = np.array(self.thresholds) if minimum is None else np.full(len(labels), minimum)
         shown = confidence >= thresholds
@@ -55,10 +72,9 @@ class Postprocess:
             shown = shown & (np.arange(len(labels)) == best)
         ranked = sorted(np.flatnonzero(shown), key=lambda index: -float(confidence[index]))
         chosen = tuple((labels.names[index], float(np.clip(confidence[index], 0, 1))) for index in ranked)
-        return Decision(chosen, confidence, uncertainty(confidence, labels.multiple))
+        return ClassificationDecision(chosen, confidence, uncertainty(confidence, labels.multiple))
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object that `from_json` reads back without loss."""
         return {
             "temperature": self.calibration.temperature,
             "slopes": list(self.calibration.slopes),
@@ -67,8 +83,7 @@ class Postprocess:
         }
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Postprocess:
-        """Raises `CheckpointError` when the object is not what `to_json` gives."""
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
         try:
             numbers = {key: tuple(float(x) for x in content[key]) for key in ("slopes", "shifts", "thresholds")}
             calibration = Calibration(float(content["temperature"]), numbers["slopes"], numbers["shifts"])
@@ -89,33 +104,6 @@ def uncertainty(confidence: FloatArray, multiple: bool) -> float:
         return float(np.clip(1 - np.abs(2 * confidence - 1).min(), 0, 1))
     best = np.sort(confidence)[::-1]
     return float(np.clip(1 - (best[0] - (best[1] if len(best) > 1 else 0)), 0, 1))
-
-
-def fit_postprocess(
-    outputs: Sequence[Output | None], truths: Sequence[frozenset[str]], labels: LabelSpace
-) -> Postprocess:
-    """Fit to outputs made without having seen their truths: those of a holdout, or out-of-fold ones.
-
-    Outputs that are None, and truths outside the label space, are left out.
-    """
-    index = {name: column for column, name in enumerate(labels.names)}
-    pairs = [
-        (output.probabilities, sorted(index[name] for name in truth))
-        for output, truth in zip(outputs, truths, strict=True)
-        if output is not None and truth <= index.keys() and (labels.multiple or len(truth) == 1)
-    ]
-    if not pairs:
-        return Postprocess.uncalibrated(labels)
-    probabilities = np.stack([row for row, _ in pairs])
-    if not labels.multiple:
-        calibration = fit_temperature(probabilities, np.array([columns[0] for _, columns in pairs]))
-        return Postprocess(calibration, (0.0,) * len(labels))
-    held = np.zeros(probabilities.shape, np.bool_)
-    for row, (_, columns) in enumerate(pairs):
-        held[row, columns] = True
-    calibration = fit_platt(probabilities, held)
-    confidence = calibration(probabilities)
-    return Postprocess(calibration, tuple(_threshold(confidence[:, k], held[:, k]) for k in range(len(labels))))
 
 
 def _threshold(confidence: FloatArray, held: npt.NDArray[np.bool_]) -> float:

@@ -1,0 +1,92 @@
+"""Judging detections: box by box, a box being right where it overlaps one of the same label by half or more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from backend.evaluation.comparison import Scores
+from model_zoo.boxes import as_array, overlaps
+from model_zoo.postprocess import Postprocess
+from model_zoo.types import Boxes, LabelSpace, Output, Target
+
+RIGHT = 0.5
+"""Overlap (intersection over union) from which on a box is the right one, as in Pascal VOC."""
+TOUCHED = 0.1
+"""Overlap from which on a wrong box was rather moved or renamed than taken away and drawn anew."""
+
+
+class DetectionEvaluation:
+    """An image is right when every object has its box and no box is left over."""
+
+    def scores(self, answers: Sequence[Target], truths: Sequence[Target]) -> Scores:
+        """F1 of each image's boxes; 1 where there are none on either side."""
+        pairs = zip(_boxes(answers), _boxes(truths), strict=True)
+        return np.array([_f1(answer, truth) for answer, truth in pairs])
+
+    def edits(self, predicted: Target, answered: Target) -> int:
+        """Boxes to add, to take away, to move or to rename; one edit each."""
+        before, after = _boxes([predicted, answered])
+        kept = _pairs(before, after, RIGHT, same_label=True)
+        wrong = _without(before, {first for first, _ in kept})
+        missing = _without(after, {second for _, second in kept})
+        changed = len(_pairs(wrong, missing, TOUCHED, same_label=False))
+        return len(wrong) + len(missing) - changed
+
+    def measure(
+        self, outputs: Sequence[Output], truths: Sequence[Target], postprocess: Postprocess, labels: LabelSpace
+    ) -> dict[str, float]:
+        """`recall` and `precision` are those of what is shown, over all boxes."""
+        if len(outputs) != len(truths):
+            raise ValueError(f"Got {len(outputs)} outputs and {len(truths)} truths; wanted as many of each.")
+        if not outputs:
+            return {}
+        shown = _boxes([postprocess.decide(output, labels).target for output in outputs])
+        true = _boxes(truths)
+        pairs = list(zip(shown, true, strict=True))
+        right = sum(len(_pairs(*pair, RIGHT, same_label=True)) for pair in pairs)
+        return {
+            "items": float(len(outputs)),
+            "objects": float(sum(map(len, true))),
+            "accuracy": float(np.mean([self.edits(*pair) == 0 for pair in pairs])),
+            "recall": right / max(sum(map(len, true)), 1),
+            "precision": right / max(sum(map(len, shown)), 1),
+        }
+
+
+def _f1(answer: Boxes, truth: Boxes) -> float:
+    if not answer and not truth:
+        return 1.0
+    return 2 * len(_pairs(answer, truth, RIGHT, same_label=True)) / (len(answer) + len(truth))
+
+
+def _pairs(first: Boxes, second: Boxes, least: float, *, same_label: bool) -> list[tuple[int, int]]:
+    """Indices of boxes that overlap by `least` or more, each box in one pair, those that overlap most first."""
+    shared = overlaps(as_array(first), as_array(second))
+    if same_label:
+        shared = shared * np.array([[a.label == b.label for b in second] for a in first], np.float32).reshape(
+            shared.shape
+        )
+    candidates = np.argwhere(shared >= least)
+    best_first = candidates[np.argsort(-shared[shared >= least], kind="stable")]
+    pairs: list[tuple[int, int]] = []
+    taken: tuple[set[int], set[int]] = (set(), set())
+    for one, other in best_first.tolist():
+        if one not in taken[0] and other not in taken[1]:
+            pairs.append((one, other))
+            taken[0].add(one)
+            taken[1].add(other)
+    return pairs
+
+
+def _without(boxes: Boxes, indices: Iterable[int]) -> Boxes:
+    gone = set(indices)
+    return tuple(box for index, box in enumerate(boxes) if index not in gone)
+
+
+def _boxes(targets: Sequence[Target]) -> list[Boxes]:
+    strange = next((target for target in targets if not isinstance(target, tuple)), None)
+    if strange is not None:
+        raise TypeError(f"Got {type(strange).__name__}, wanted boxes to judge a detection.")
+    return [target for target in targets if isinstance(target, tuple)]

@@ -1,0 +1,95 @@
+"""Measures of detection, as COCO counts them: https://cocodataset.org/#detection-eval"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from model_zoo.boxes import as_array, match
+from model_zoo.postprocess import DetectionPostprocess
+from model_zoo.types import Box, Boxes, DetectionOutput, FloatArray, LabelSpace
+
+OVERLAPS = tuple(np.round(np.arange(0.5, 0.96, 0.05), 2).tolist())
+RECALLS = np.linspace(0, 1, 101)
+
+
+@dataclass(frozen=True)
+class DetectionMetrics:
+    """All in [0, 1]. `map50` and `map50_95`: average precision, over all confidences, at an overlap of one half and
+    as the mean over ten overlaps, means over the labels that occur. `recall` and `precision`: of the boxes shown at
+    the working thresholds, at an overlap of one half, over all labels. `images`: how many were measured."""
+
+    map50: float
+    map50_95: float
+    recall: float
+    precision: float
+    images: int
+
+
+def detection_metrics(
+    outputs: Sequence[DetectionOutput], truths: Sequence[Boxes], postprocess: DetectionPostprocess, labels: LabelSpace
+) -> DetectionMetrics:
+    """Hold outputs against all true boxes. Raises ValueError when there is nothing to measure or lengths differ."""
+    if not truths or len(outputs) != len(truths):
+        raise ValueError(f"Got {len(outputs)} outputs and {len(truths)} truths; wanted as many of each, at least one.")
+    found = [postprocess.candidates(output) for output in outputs]
+    table = average_precisions([(boxes, scores, label) for boxes, scores, label in found], truths, labels)
+    shown = [postprocess.decide(output, labels).boxes for output in outputs]
+    right = sum(
+        int((match(as_array(_of(boxes, name)), as_array(_of(truth, name)), 0.5) >= 0).sum())
+        for boxes, truth in zip(shown, truths, strict=True)
+        for name in {box.label for box in truth}
+    )
+    return DetectionMetrics(
+        map50=_mean(table[0]),
+        map50_95=_mean(table),
+        recall=right / max(sum(map(len, truths)), 1),
+        precision=right / max(sum(map(len, shown)), 1),
+        images=len(truths),
+    )
+
+
+def average_precisions(
+    found: Sequence[tuple[FloatArray, FloatArray, npt.NDArray[np.int64]]],
+    truths: Sequence[Boxes],
+    labels: LabelSpace,
+    overlaps: Sequence[float] = OVERLAPS,
+) -> FloatArray:
+    """Average precision of shape (overlaps, labels), by 101 points of recall; NaN for labels without a true box.
+
+    `found` are boxes (n, 4), confidences (n,) and labels' indices (n,) of each image, the most confident first.
+    """
+    table: FloatArray = np.full((len(overlaps), len(labels)), np.nan, np.float32)
+    for index, name in enumerate(labels.names):
+        true = [as_array(_of(truth, name)) for truth in truths]
+        total = sum(map(len, true))
+        if not total:
+            continue
+        chosen = [(boxes[label == index], scores[label == index]) for boxes, scores, label in found]
+        scores = np.concatenate([one for _, one in chosen])
+        order = np.argsort(-scores, kind="stable")
+        for row, least in enumerate(overlaps):
+            hits = [match(boxes, wanted, least) >= 0 for (boxes, _), wanted in zip(chosen, true, strict=True)]
+            table[row, index] = _interpolated(np.concatenate(hits)[order], total)
+    return table
+
+
+def _interpolated(right: npt.NDArray[np.bool_], total: int) -> float:
+    """The mean over recalls of the highest precision at that recall or beyond; `right` is best confidence first."""
+    hits = right.cumsum()
+    precision = hits / np.arange(1, len(hits) + 1)
+    highest = np.maximum.accumulate(precision[::-1])[::-1]
+    place = np.searchsorted(hits / total, RECALLS - 1e-12, side="left")
+    return float(np.append(highest, 0.0)[place].mean())
+
+
+def _of(boxes: Boxes, name: str) -> list[Box]:
+    return [box for box in boxes if box.label == name]
+
+
+def _mean(table: FloatArray) -> float:
+    known = table[~np.isnan(table)]
+    return float(known.mean()) if known.size else 0.0

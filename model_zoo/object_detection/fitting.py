@@ -1,0 +1,195 @@
+"""Training some parts of a network on cached views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from model_zoo.object_detection import upstream
+from model_zoo.object_detection.cache import Cache, View, as_batch
+from model_zoo.object_detection.hyperparameters import Hyperparameters
+from model_zoo.object_detection.network import LAST, PARTS, Network
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+AVERAGED = 0.95
+"""Decay of the moving average of the weights, which is what a training returns: few images make noisy steps."""
+LARGEST_STEP = 10.0
+"""Norm to which gradients are cut, as in Ultralytics' trainer."""
+
+Step = Callable[[float, float], None]
+"""Told after each step: the share done and the loss; may raise."""
+
+
+def fit_parts(
+    start: Network,
+    parts: Sequence[str],
+    cache: Cache,
+    chosen: Sequence[int],
+    steps: int,
+    hyper: Hyperparameters,
+    seed: int,
+    step: Step,
+) -> tuple[Network, float]:
+    """A network that shares all but `parts` with `start`, trained on the chosen views; and its mean loss at the end.
+
+    Normalisation keeps its pretrained statistics, for those of a handful of images would be worse, unless the whole
+    network is trained.
+    """
+    import torch
+
+    network = start.own(parts)
+    groups = _groups(network, frozenset(parts), hyper)
+    weights = [weight for group in groups for weight in group["params"]]
+    for weight in weights:
+        weight.requires_grad_(True)
+    optimizer = _optimizer(groups, hyper)
+    average = [weight.detach().clone() for weight in weights]
+    network.normalise_anew("backbone" in parts)
+    loss_of = _Loss(network, parts, cache)
+    random = np.random.default_rng(seed)
+    order: list[int] = []
+    recent = _Recent(max(len(chosen) // hyper.batch, 1), hyper.patience)
+    for done in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = group["base"] * _rate(done / steps, hyper)
+        while len(order) < hyper.batch:
+            order += [chosen[at] for at in random.permutation(len(chosen))]
+        batch, order = order[: hyper.batch], order[hyper.batch :]
+        loss = loss_of(batch)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch has not annotated it
+        torch.nn.utils.clip_grad_norm_(weights, LARGEST_STEP)
+        optimizer.step()
+        decay = min(AVERAGED, (done + 1) / (done + 10))
+        for mean, weight in zip(average, weights, strict=True):
+            mean.lerp_(weight.detach(), 1 - decay)
+        step((done + 1) / steps, recent.add(float(loss.detach())))
+        if recent.stalled:
+            break
+    with torch.no_grad():
+        for mean, weight in zip(average, weights, strict=True):
+            weight.copy_(mean)
+            weight.requires_grad_(False)
+    network.normalise_anew(False)
+    return network, recent.mean
+
+
+def levels_for(network: Network, parts: Collection[str], cache: Cache, chosen: Sequence[int]) -> list[Tensor]:
+    """What the head of a network looks at in these views, when `parts` of it differ from what made the cache."""
+    if "backbone" in parts:
+        return network.pyramid(network.backbone(as_batch([cache.seen[at].picture.pixels for at in chosen])))
+    if "neck" in parts:
+        return network.pyramid(cache.kept(chosen))
+    return cache.levels(chosen)
+
+
+class _Loss:
+    """Ultralytics' loss on the parts of a network that are trained; what is frozen comes out of the cache."""
+
+    def __init__(self, network: Network, parts: Sequence[str], cache: Cache) -> None:
+        self._network = network
+        self._parts = frozenset(parts)
+        self._cache = cache
+        self._loss = upstream.detection_loss(network.head)
+
+    def __call__(self, batch: Sequence[int]) -> Tensor:
+        seen = [self._cache.seen[at] for at in batch]
+        if self._parts <= {LAST, "classes"}:
+            return self._of_classes(batch, seen)
+        levels = levels_for(self._network, self._parts, self._cache, batch)
+        answers = {
+            "boxes": self._network.box_branch(levels),
+            "scores": self._network.class_branch(levels),
+            "feats": levels,
+        }
+        parts, _ = self._loss(answers, _targets(seen))
+        total: Tensor = parts.sum() / len(batch)
+        return total
+
+    def _of_classes(self, batch: Sequence[int], seen: Sequence[View]) -> Tensor:
+        if self._parts == {LAST}:
+            levels = self._cache.hidden(batch)
+            scores = self._network.last(levels)
+        else:
+            levels = self._cache.levels(batch)
+            scores = self._network.class_branch(levels)
+        targets = upstream.padded([one.picture for one in seen])
+        loss: Tensor = upstream.class_loss(self._loss, scores, self._cache.corners(batch), levels, targets)
+        return loss
+
+
+class _Recent:
+    """The mean loss of the last epoch, and whether it has stopped falling."""
+
+    def __init__(self, length: int, patience: int) -> None:
+        self._length = length
+        self._patience = patience
+        self._losses: list[float] = []
+        self._best = np.inf
+        self._since = 0
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(self._losses[-self._length :])) if self._losses else 0.0
+
+    @property
+    def stalled(self) -> bool:
+        return 0 < self._patience <= self._since
+
+    def add(self, loss: float) -> float:
+        self._losses.append(loss)
+        if len(self._losses) % self._length == 0:
+            self._since = 0 if self.mean < self._best else self._since + 1
+            self._best = min(self._best, self.mean)
+        return self.mean
+
+
+def _groups(network: Network, parts: frozenset[str], hyper: Hyperparameters) -> list[dict[str, Any]]:
+    """Parameters with their rates. The last layer knows nothing of these labels, so by itself it learns fast."""
+    last = [weight for branch in network.head.cv3 for weight in branch[2].parameters()]
+    ours = {id(weight) for weight in last}
+    others = [
+        weight
+        for part in PARTS
+        if part in parts
+        for _, module in network.modules_of(part)
+        for weight in module.parameters()
+        if id(weight) not in ours
+    ]
+    if not others:
+        return [{"params": last, "base": hyper.head_rate}]
+    return [{"params": last, "base": 2 * hyper.learning_rate}, {"params": others, "base": hyper.learning_rate}]
+
+
+def _optimizer(groups: list[dict[str, Any]], hyper: Hyperparameters) -> Any:
+    import torch
+
+    if hyper.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=1.0, momentum=0.9, nesterov=True, weight_decay=hyper.weight_decay)
+    return torch.optim.AdamW(groups, lr=1.0, weight_decay=hyper.weight_decay)
+
+
+def _rate(share: float, hyper: Hyperparameters) -> float:
+    """Of the base rate: rising through the warm-up, then falling to a twentieth, or constant."""
+    rising = min(1.0, (share + 1e-3) / hyper.warmup) if hyper.warmup > 0 else 1.0
+    return rising * (0.05 + 0.95 * (1 + np.cos(np.pi * share)) / 2 if hyper.schedule == "cosine" else 1.0)
+
+
+def _targets(seen: Sequence[View]) -> dict[str, Tensor]:
+    """The true boxes of a batch as Ultralytics' loss takes them: centre and size, as shares of the side."""
+    import torch
+
+    side = seen[0].picture.pixels.shape[0]
+    boxes = np.concatenate([one.picture.boxes for one in seen]).reshape(-1, 2, 2) / side
+    centres = np.concatenate([boxes.mean(axis=1), boxes[:, 1] - boxes[:, 0]], axis=1).astype(np.float32)
+    images = np.concatenate([np.full(len(one.picture.boxes), at, np.float32) for at, one in enumerate(seen)])
+    labels = np.concatenate([one.picture.labels for one in seen]).astype(np.float32)
+    return {
+        "batch_idx": torch.from_numpy(images),
+        "cls": torch.from_numpy(labels),
+        "bboxes": torch.from_numpy(centres),
+    }

@@ -1,0 +1,111 @@
+"""How a detector is trained: what people may override, and what the number and size of the objects ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from model_zoo.boxes import as_array
+from model_zoo.errors import TrainingImpossible
+from model_zoo.object_detection.views import Augmentation
+from model_zoo.recipes import Recipe
+from model_zoo.types import Boxes
+
+AUTO = "auto"
+FREEZES: dict[str, tuple[str, ...]] = {
+    "classes": ("last",),
+    "boxes": ("last", "classes"),
+    "neck": ("last", "classes", "boxes"),
+    "backbone": ("last", "classes", "boxes", "neck"),
+    "nothing": ("last", "classes", "boxes", "neck", "backbone"),
+}
+"""What is left to train when the network is frozen up to and including the part named; from the least to the most.
+`last` is the last layer of the class branch, one convolution of size 1 a level."""
+SIDES = (416, 640)
+SMALL = 24.0
+"""Pixels of a short side below which objects are lost on the coarsest grids, so that the larger input pays."""
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """`freeze` is a key of `FREEZES`, or `auto`: by out-of-fold evidence. `image_size` is the longer side of the
+    network's input, `views` how many augmented views of each image there are, `epochs` how often each image is seen;
+    0 of these leaves them to the family. `learning_rate` is that of pretrained layers, `head_rate` that of the last.
+    `schedule` is `cosine` or `constant`, `warmup` the share of all steps; training ends early after `patience` epochs
+    of no smaller loss, 0 for never. `folds` are those of the cross-validation.
+    """
+
+    freeze: str = AUTO
+    image_size: int = 0
+    epochs: int = 0
+    views: int = 0
+    batch: int = 8
+    optimizer: str = "adamw"
+    learning_rate: float = 5e-4
+    head_rate: float = 1e-2
+    weight_decay: float = 1e-4
+    schedule: str = "cosine"
+    warmup: float = 0.1
+    patience: int = 0
+    folds: int = 3
+    zoom: float = 1.5
+    shift: float = 0.1
+    mosaic: float = 0.25
+    colour: float = 1.0
+    mirror: bool = True
+
+    @property
+    def augmentation(self) -> Augmentation:
+        return Augmentation(self.zoom, self.shift, self.mosaic, self.colour, self.mirror)
+
+
+_LEAST: dict[str, float] = {"batch": 1, "folds": 0, "image_size": 0, "epochs": 0, "views": 0, "patience": 0}
+_CHOICES = {"freeze": (AUTO, *FREEZES), "optimizer": ("adamw", "sgd"), "schedule": ("cosine", "constant")}
+
+
+def settle(recipe: Recipe, truths: Sequence[Boxes], extents: Sequence[int]) -> Hyperparameters:
+    """The hyperparameters for images with these boxes, whose longer sides are `extents` pixels; overrides win.
+
+    Raises `TrainingImpossible` for one that is unknown or makes no sense.
+    """
+    hyper = replace(Hyperparameters(), **_checked(recipe))  # type: ignore[arg-type]  # types are checked there
+    count = len(truths)
+    side = hyper.image_size or _side(truths, extents)
+    views = hyper.views or int(np.clip(240 // max(count, 1), 2, 12))
+    epochs = hyper.epochs or max(round(steps_for(count) * hyper.batch / max(count, 1)), 1)
+    return replace(hyper, image_size=-(-side // 32) * 32, views=views, epochs=epochs)
+
+
+def steps_for(count: int) -> int:
+    """Steps of the optimiser for so many images."""
+    return int(np.clip(60 * np.sqrt(count / 5), 60, 300))
+
+
+def _side(truths: Sequence[Boxes], extents: Sequence[int]) -> int:
+    """The larger input where at least one object in five would be small in the smaller one."""
+    shorter = [
+        float(side) / extent
+        for boxes, extent in zip(truths, extents, strict=True)
+        for side in (as_array(boxes)[:, 2:] - as_array(boxes)[:, :2]).min(axis=1)
+    ]
+    return SIDES[0] if not shorter or np.quantile(shorter, 0.2) * SIDES[0] >= SMALL else SIDES[1]
+
+
+def _checked(recipe: Recipe) -> dict[str, float | int | str | bool]:
+    known = {field.name: type(field.default) for field in fields(Hyperparameters)}
+    for name, value in recipe.overrides.items():
+        kind = known.get(name)
+        if kind is None:
+            raise TrainingImpossible(f"Got the hyperparameter {name!r}, wanted one of: {', '.join(sorted(known))}.")
+        right = isinstance(value, int | float) and not isinstance(value, bool) if kind is float else type(value) is kind
+        if not right:
+            raise TrainingImpossible(
+                f"Got {value!r} for the hyperparameter {name}, wanted a value of type {kind.__name__}."
+            )
+        if name in _CHOICES and value not in _CHOICES[name]:
+            raise TrainingImpossible(f"Got {value!r} for {name}, wanted one of: {', '.join(_CHOICES[name])}.")
+        if not isinstance(value, str) and value < _LEAST.get(name, 0):
+            raise TrainingImpossible(f"Got {value} for {name}, wanted at least {_LEAST.get(name, 0)}.")
+    return dict(recipe.overrides)

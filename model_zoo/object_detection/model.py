@@ -1,0 +1,147 @@
+"""The trained model of every family that finds boxes with one of Ultralytics' networks."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from model_zoo import checkpoint
+from model_zoo.base import Model
+from model_zoo.errors import CheckpointError
+from model_zoo.object_detection import forward
+from model_zoo.object_detection.bases import Base
+from model_zoo.object_detection.network import PARTS, Network
+from model_zoo.object_detection.pixels import Fitted, fit, same_shapes
+from model_zoo.types import FloatArray, Item, LabelSpace, Output
+
+if TYPE_CHECKING:
+    from model_zoo.object_detection.family import YoloFamily
+    from model_zoo.programs.program import Program
+
+BATCH = 8
+
+
+@dataclass(frozen=True)
+class FittedItem(Item):
+    """An item whose image was scaled for a network of one input size."""
+
+    fitted: Fitted | None = None
+
+
+class YoloModel(Model):
+    """`network` shares with `base` all but `parts`. `side` is the longer side of its input in pixels. `columns`, where
+    given, are the network's classes that each label means; else its classes are the labels. Immutable."""
+
+    def __init__(
+        self,
+        owner: YoloFamily,
+        labels: LabelSpace,
+        base: Base,
+        network: Network,
+        parts: Sequence[str],
+        side: int,
+        columns: tuple[tuple[int, ...], ...] | None = None,
+    ) -> None:
+        self.family = type(owner)
+        self.labels = labels
+        self.base = base
+        self.network = network
+        self.parts = tuple(parts)
+        self.side = side
+        self.columns = columns
+        self._program = forward.program(f"{base.name}:{_identity(base, network, self.parts)}", network, side)
+
+    def prepare(self, item: Item) -> Item:
+        if isinstance(item, FittedItem) and item.fitted is not None:
+            return item
+        return FittedItem(None, item.features, self._fit(item))
+
+    def programs(self) -> tuple[Program, ...]:
+        return (self._program,)
+
+    def predict(self, items: Sequence[Item]) -> list[Output]:
+        fitted = [item.fitted if isinstance(item, FittedItem) and item.fitted else self._fit(item) for item in items]
+        outputs: list[Output | None] = [None] * len(items)
+        for group in same_shapes(fitted, BATCH):
+            corners, probabilities = self._program(np.stack([fitted[index].pixels for index in group]))[:2]
+            for row, index in enumerate(group):
+                outputs[index] = forward.output(fitted[index], corners[row], self._meant(probabilities[row]))
+        return [output for output in outputs if output is not None]
+
+    def save(self, folder: Path) -> None:
+        tensors = self.network.tensors(self.parts)
+        settings = {
+            "base": self.base.name,
+            "digest": self.base.digest,
+            "parts": list(self.parts),
+            "side": self.side,
+            "columns": [list(row) for row in self.columns] if self.columns is not None else None,
+        }
+        arrays = {name: tensor.detach().numpy() for name, tensor in tensors.items()}
+        checkpoint.write(folder, checkpoint.Checkpoint(self.family.name, self.labels, settings, arrays))
+
+    @property
+    def nbytes(self) -> int:
+        return sum(tensor.nbytes for tensor in self.network.tensors(self.parts).values())
+
+    def _fit(self, item: Item) -> Fitted:
+        return fit(item.input, self.side, max(self.network.strides))
+
+    def _meant(self, probabilities: Any) -> FloatArray:
+        """Of several classes that a label means, the likeliest counts."""
+        if self.columns is None:
+            answers: FloatArray = probabilities
+            return answers
+        meant = [
+            probabilities[:, list(row)].max(axis=1) if row else np.zeros(len(probabilities), np.float32)
+            for row in self.columns
+        ]
+        stacked: FloatArray = np.stack(meant, axis=1)
+        return stacked
+
+
+def load(owner: YoloFamily, folder: Path, labels: LabelSpace | None) -> YoloModel:
+    """Read what `YoloModel.save` wrote; the network it began with must be at hand."""
+    import torch
+
+    found = checkpoint.read(folder, owner.name, labels)
+    try:
+        name, digest = str(found.settings["base"]), str(found.settings["digest"])
+        parts, side = [str(part) for part in found.settings["parts"]], int(found.settings["side"])
+        columns = found.settings["columns"]
+        meant = tuple(tuple(int(at) for at in row) for row in columns) if columns is not None else None
+        if set(parts) - set(PARTS) or len(meant or found.labels) != len(found.labels) or side < 1:
+            raise ValueError(f"parts {parts}, side {side}, {len(meant or ())} rows of columns")
+    except (KeyError, ValueError, TypeError) as error:
+        raise CheckpointError(f"The checkpoint in {folder} is damaged ({error!r}); train again.") from error
+    base = owner.base_named(name)
+    if base.digest != digest:
+        raise CheckpointError(
+            f"Got a detector trained on {name} with the digest {digest[:12]}, and the weights found here "
+            f"({base.origin}) have {base.digest[:12]}; put those weights back, or train again."
+        )
+    network = base.network.with_labels(found.labels.names) if parts else base.network
+    network = network.own(parts)
+    strange = sorted(set(network.tensors(parts)) ^ set(found.arrays))
+    if strange:
+        raise CheckpointError(f"The checkpoint in {folder} does not fit {name} ({strange[0]}); train again.")
+    try:
+        network.load({key: torch.from_numpy(array.copy()) for key, array in found.arrays.items()}, parts)
+    except (RuntimeError, KeyError) as error:
+        raise CheckpointError(f"The checkpoint in {folder} does not fit {name} ({error}); train again.") from error
+    # The caller's descriptions may be newer than those the model was saved with.
+    return YoloModel(owner, labels or found.labels, base, network, parts, side, meant)
+
+
+def _identity(base: Base, network: Network, parts: Sequence[str]) -> str:
+    """A digest of all that decides what the network answers."""
+    told = hashlib.sha256(base.digest.encode())
+    for name, tensor in sorted(network.tensors(parts).items()):
+        told.update(name.encode())
+        told.update(tensor.detach().contiguous().numpy().tobytes())
+    return told.hexdigest()

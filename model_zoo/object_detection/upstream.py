@@ -1,0 +1,132 @@
+"""The one module that imports `ultralytics`, and only when a network is first needed: architectures, weights, loss."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import numpy as np
+
+from model_zoo.errors import MissingExtra, WeightsNotFound
+
+SEED = 0
+"""Of weights drawn at random: a network without pretrained weights is the same in every process."""
+
+
+def require() -> None:
+    """Raises `MissingExtra` where the package is not installed."""
+    if find_spec("ultralytics") is None:
+        raise MissingExtra(
+            "Detection needs the package ultralytics, which is AGPL-3.0 and therefore an extra. "
+            "Install it with: pip install 'prelabel[detection]'"
+        )
+
+
+@cache
+def _tasks() -> Any:
+    """`ultralytics.nn.tasks`. Importing it replaces functions of other packages for the whole process (its
+    `PIL.Image.open` installs packages from the network); all of that is undone."""
+    require()
+    # Read by ultralytics when it is imported: it shall neither look for a network nor install packages by itself.
+    os.environ.setdefault("YOLO_OFFLINE", "true")
+    os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+    import cv2
+    import torch
+    from PIL import Image
+
+    patched: list[tuple[Any, str]] = [(Image, "open"), (torch, "save")]
+    patched += [(cv2, name) for name in ("imread", "imwrite", "imshow") if hasattr(cv2, name)]
+    before = [getattr(module, name) for module, name in patched]
+    printing, threads = np.get_printoptions(), cv2.getNumThreads()
+    with warnings.catch_warnings():
+        from ultralytics.nn import tasks
+    for (module, name), function in zip(patched, before, strict=True):
+        setattr(module, name, function)
+    np.set_printoptions(**printing)
+    torch.set_printoptions(profile="default")
+    cv2.setNumThreads(threads)
+    return tasks
+
+
+def load(file: Path) -> Any:
+    """The detection network in a `.pt` file, in evaluation mode. Only classes that ultralytics lists as safe are
+    unpickled, and no code in the file is run. Raises `WeightsNotFound` where it holds no such network."""
+    tasks = _tasks()
+    try:
+        content, _ = tasks.torch_safe_load(str(file), safe_only=True)
+        network = content.get("ema") or content["model"]
+        if not isinstance(network, tasks.DetectionModel) or network.model[-1].__class__.__name__ != "Detect":
+            raise TypeError(f"it holds a {type(network).__name__}")
+    except (TypeError, KeyError, ValueError, RuntimeError, OSError, EOFError, UnpicklingError, AttributeError) as error:
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise WeightsNotFound(
+            f"{file.name} is no detection network of ultralytics: {said}. "
+            "Wanted a .pt file such as yolov8n.pt; put one there, or take this file away."
+        ) from error
+    return network.float().eval()
+
+
+def build(architecture: str) -> Any:
+    """A network of random weights, the same for the same architecture, such as `yolov8n`; in evaluation mode."""
+    import torch
+
+    tasks = _tasks()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        return tasks.DetectionModel(f"{architecture}.yaml", nc=80, verbose=False).eval()
+
+
+def detection_loss(head: Any) -> Any:
+    """`loss(predictions, batch) -> (tensor of box, class and distribution loss, their values)` for a Detect head."""
+    _tasks()
+    from ultralytics.cfg import get_cfg
+    from ultralytics.utils.loss import v8DetectionLoss
+
+    class Shell:
+        """As much of a model as the loss looks at."""
+
+        args = get_cfg()
+        model = (head,)
+
+        def parameters(self) -> Any:
+            return head.parameters()
+
+    return v8DetectionLoss(Shell())
+
+
+def anchors(levels: Any, strides: Any) -> tuple[Any, Any]:
+    """Centres (n, 2) in cells and strides (n, 1) of all cells of `levels`."""
+    _tasks()
+    from ultralytics.utils.tal import make_anchors
+
+    points, sizes = make_anchors(levels, strides, 0.5)
+    return points, sizes
+
+
+def class_loss(loss: Any, scores: Any, corners: Any, levels: Any, targets: tuple[Any, Any]) -> Any:
+    """The classes' share of `loss`, where the boxes are known and stay as they are: `scores` (b, labels, n),
+    `corners` (b, n, 4) in pixels, `targets` the true labels (b, m, 1) and corners (b, m, 4), padded with zeros."""
+    points, strides = anchors(levels, loss.stride)
+    logits = scores.transpose(1, 2)
+    labels, boxes = targets
+    present = boxes.sum(2, keepdim=True).gt(0).to(boxes.dtype)
+    _, _, wanted, _, _ = loss.assigner(logits.detach().sigmoid(), corners, points * strides, labels, boxes, present)
+    wrong = loss.bce(logits, wanted.to(logits.dtype))
+    return loss.hyp.cls * wrong.sum() / wanted.sum().clamp(min=1)
+
+
+def padded(pictures: Any) -> tuple[Any, Any]:
+    """Labels (b, m, 1) and corners (b, m, 4) of pictures, padded with zeros to the largest number."""
+    import torch
+
+    most = max(1, *(len(one.boxes) for one in pictures))
+    labels, boxes = torch.zeros(len(pictures), most, 1), torch.zeros(len(pictures), most, 4)
+    for at, one in enumerate(pictures):
+        labels[at, : len(one.labels), 0] = torch.from_numpy(one.labels).float()
+        boxes[at, : len(one.boxes)] = torch.from_numpy(one.boxes)
+    return labels, boxes

@@ -1,0 +1,81 @@
+"""What every kind of postprocessing does: fitted to outputs whose truth is known, kept as JSON in the version."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from model_zoo.types import Boxes, FloatArray, Labels, LabelSpace, Output, Target
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+@dataclass(frozen=True)
+class ClassificationDecision:
+    """What is shown of one output: `labels` with their confidence, the most confident first; `confidence` of all
+    labels in the space's order, calibrated; `uncertainty` in [0, 1], 1 where the model has no idea."""
+
+    labels: tuple[tuple[str, float], ...]
+    confidence: FloatArray
+    uncertainty: float
+
+    @property
+    def target(self) -> Labels:
+        """What is claimed, as if a person had said it."""
+        return frozenset(name for name, _ in self.labels)
+
+
+@dataclass(frozen=True)
+class DetectionDecision:
+    """What is shown of one image: `boxes` and the confidence of each, the most confident first, in pixels of an
+    upright image of `width` and `height`; `confidence` of shape (labels,), the highest that each label has in the
+    image, shown or not; `uncertainty` as of classifications."""
+
+    boxes: Boxes
+    scores: tuple[float, ...]
+    confidence: FloatArray
+    uncertainty: float
+    width: int
+    height: int
+
+    @property
+    def target(self) -> Boxes:
+        """What is claimed, as if a person had drawn it."""
+        return self.boxes
+
+
+Decision = ClassificationDecision | DetectionDecision
+"""The union of all decisions; grows with the kinds of task. All have `confidence`, `uncertainty` and `target`."""
+
+
+class Postprocess(ABC):
+    """From a family's raw output to what people see. Immutable."""
+
+    @classmethod
+    @abstractmethod
+    def uncalibrated(cls, labels: LabelSpace, threshold: float | None = None) -> Self:
+        """For a model that nothing is known of."""
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, outputs: Sequence[Output | None], truths: Sequence[Target], labels: LabelSpace) -> Self:
+        """Fit to outputs made without having seen their truths: those of a holdout, or out-of-fold ones.
+
+        Outputs that are None, and truths outside the label space, are left out.
+        """
+
+    @abstractmethod
+    def decide(self, output: Output, labels: LabelSpace, minimum: float | None = None) -> Decision:
+        """`minimum` replaces the fitted thresholds: a person who sets one wants that one."""
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object that `from_json` reads back without loss."""
+
+    @classmethod
+    @abstractmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Raises `CheckpointError` when the object is not what `to_json` gives."""

@@ -1,0 +1,124 @@
+"""What held-out images say about a detector: how its boxes may overlap, what its confidences are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from model_zoo.boxes import as_array, match, overlaps
+from model_zoo.calibration import Calibration, fit_platt
+from model_zoo.types import Boxes, FloatArray, LabelSpace
+
+RIGHT = 0.5
+"""Overlap from which on a found box counts as the true one of its label."""
+ENOUGH = 10
+"""True boxes of a label from which on it has parameters of its own; below, all labels share them."""
+TELLING = 0.02
+"""Confidence below which candidates, all of them wrong and many, would only bend the calibration."""
+THRESHOLDS = np.round(np.arange(0.1, 0.81, 0.05), 2)
+LOOSEST = 0.8
+
+Candidates = tuple[FloatArray, FloatArray, npt.NDArray[np.int64]]
+"""Boxes (n, 4), confidences (n,) and labels' indices (n,), the most confident first."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the true boxes by themselves ask for; see `DetectionPostprocess`."""
+
+    overlap: float
+    agnostic: bool
+    smallest: float
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Found boxes: confidence, index of the label, and whether there is such an object, all of shape (n,); and the
+    number of true boxes of each label (labels,)."""
+
+    confidence: FloatArray
+    label: npt.NDArray[np.int64]
+    right: npt.NDArray[np.bool_]
+    true: npt.NDArray[np.int64]
+
+
+def shape_of(truths: Sequence[Boxes], extents: Sequence[int], usual: float = 0.6) -> Shape:
+    """`extents` are the images' longer sides in pixels; `usual` is the overlap where objects stand apart."""
+    same, other, sides = [0.0], [0.0], []
+    for boxes, extent in zip(truths, extents, strict=True):
+        corners = as_array(boxes)
+        pairs = overlaps(corners, corners)[np.triu_indices(len(boxes), 1)]
+        alike = np.array([a.label == b.label for at, a in enumerate(boxes) for b in boxes[at + 1 :]], np.bool_)
+        same += pairs[alike].tolist()
+        other += pairs[~alike].tolist()
+        sides += ((corners[:, 2:] - corners[:, :2]).min(axis=1) / extent).tolist()
+    several = len({box.label for boxes in truths for box in boxes}) > 1
+    enough = len(sides) >= ENOUGH
+    return Shape(
+        # Objects that truly overlap must be let stand; the worst few are left to people.
+        overlap=round(float(np.clip(np.quantile(same, 0.98) + 0.1, usual, LOOSEST)), 2),
+        agnostic=enough and several and max(other) < RIGHT,
+        smallest=round(min(sides) / 2, 4) if enough else 0.0,
+    )
+
+
+def judge(
+    boxes: FloatArray, confidence: FloatArray, label: npt.NDArray[np.int64], truth: Boxes, labels: LabelSpace
+) -> Evidence:
+    """Hold one image's candidates against its true boxes."""
+    right = np.zeros(len(label), np.bool_)
+    counts = np.zeros(len(labels), np.int64)
+    for index, name in enumerate(labels.names):
+        true = as_array([box for box in truth if box.label == name])
+        counts[index] = len(true)
+        found = label == index
+        right[found] = match(boxes[found], true, RIGHT) >= 0
+    return Evidence(confidence, label, right, counts)
+
+
+def join(parts: Sequence[Evidence]) -> Evidence:
+    """The evidence of all images; at least one."""
+    return Evidence(
+        np.concatenate([part.confidence for part in parts]),
+        np.concatenate([part.label for part in parts]),
+        np.concatenate([part.right for part in parts]),
+        np.sum([part.true for part in parts], axis=0),
+    )
+
+
+def calibrate(evidence: Evidence) -> Calibration:
+    """A slope and a shift for each label, from its own boxes where they suffice and from all labels' otherwise."""
+    telling = evidence.confidence >= TELLING
+
+    def line(chosen: npt.NDArray[np.bool_]) -> tuple[float, float]:
+        fitted = fit_platt(evidence.confidence[chosen][:, None], evidence.right[chosen][:, None])
+        return (fitted.slopes[0], fitted.shifts[0]) if fitted.slopes else (1.0, 0.0)
+
+    shared = line(telling)
+    lines = [
+        line(telling & (evidence.label == index)) if count >= ENOUGH else shared
+        for index, count in enumerate(evidence.true)
+    ]
+    return Calibration(slopes=tuple(slope for slope, _ in lines), shifts=tuple(shift for _, shift in lines))
+
+
+def thresholds(evidence: Evidence, calibration: Calibration) -> tuple[float, ...]:
+    """For each label the calibrated confidence where F1 is highest, the lowest among equals."""
+    lines = np.array([calibration.slopes, calibration.shifts])[:, evidence.label]
+    confidence = Calibration(slopes=tuple(lines[0]), shifts=tuple(lines[1]))(evidence.confidence)
+
+    def best(chosen: npt.NDArray[np.bool_], true: int) -> float:
+        def f1(threshold: float) -> float:
+            shown = chosen & (confidence >= threshold)
+            return 2 * float((shown & evidence.right).sum()) / float(max(shown.sum() + true, 1))
+
+        return float(max(THRESHOLDS, key=lambda threshold: (f1(threshold), -threshold)))
+
+    shared = best(np.ones(len(confidence), np.bool_), int(evidence.true.sum()))
+    return tuple(
+        best(evidence.label == index, int(count)) if count >= ENOUGH else shared
+        for index, count in enumerate(evidence.true)
+    )

@@ -1,0 +1,180 @@
+"""Teaching one control, whatever kind of task it poses: the same few lines for classifications and detections."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backend.converters import CONVERTERS
+from backend.converters.geometry import WHOLE
+from backend.demo.samples import TICKETS_CONFIG, tickets
+from backend.demo.streets import HEIGHT, STREETS_CONFIG, WIDTH, streets
+from backend.jobs.featurise import Featuriser
+from backend.jobs.learn import Taught, Teacher
+from backend.labelstudio.config import Control, parse_config
+from backend.labelstudio.media import MediaCache, MediaFetcher, MediaLimits
+from backend.serving.families import Families
+from backend.serving.inputs import InputReader
+from backend.store.artifacts import Artifacts
+from backend.store.features import FeatureStore
+from backend.store.manifest import ControlVersion
+from backend.store.objects import ObjectStore
+from backend.store.records import Annotation, Record
+from model_zoo.base import Watch
+from model_zoo.errors import Cancelled
+from model_zoo.postprocess import postprocess_of
+from model_zoo.types import Item
+
+UID = "1.1795149789"
+
+needs_ultralytics = pytest.mark.skipif(find_spec("ultralytics") is None, reason="the extra `detection` is missing")
+
+
+def ticket_records() -> list[Record]:
+    control = control_of(TICKETS_CONFIG)
+    return [
+        record(number, {"text": ticket.text}, [region(control, "choices", {"choices": [ticket.topic]})])
+        for number, ticket in enumerate(tickets(12), 1)
+    ]
+
+
+def street_records() -> list[Record]:
+    control = control_of(STREETS_CONFIG)
+    made = []
+    for number, scene in enumerate(streets(4), 1):
+        address = f"data:image/jpeg;base64,{base64.b64encode(scene.jpeg).decode()}"
+        result = []
+        for drawn in scene.objects:
+            left, top, right, bottom = drawn.area
+            shape = {"x": left / WIDTH, "y": top / HEIGHT, "width": (right - left) / WIDTH}
+            percent = {name: value * WHOLE for name, value in {**shape, "height": (bottom - top) / HEIGHT}.items()}
+            result.append(region(control, "rectanglelabels", {**percent, "rectanglelabels": [drawn.label]}))
+        made.append(record(number, {"image": address}, result))
+    return made
+
+
+def record(task: int, data: Mapping[str, Any], result: Iterable[Mapping[str, Any]]) -> Record:
+    return Record(task, data, (Annotation(task, tuple(result), updated_at=f"2026-01-01T00:00:{task:02}Z"),))
+
+
+def region(control: Control, kind: str, value: Mapping[str, Any]) -> dict[str, Any]:
+    return {"from_name": control.name, "to_name": control.to_name, "type": kind, "value": dict(value)}
+
+
+def control_of(xml: str, **wishes: str) -> Control:
+    (control,) = parse_config(xml).controls
+    return replace(control, attributes={**control.attributes, **wishes})
+
+
+@dataclass(frozen=True)
+class Case:
+    """One kind of task: few, quick examples of it, and a quick wish."""
+
+    xml: str
+    records: Callable[[], list[Record]]
+    wishes: Mapping[str, str]
+
+    def control(self, **wishes: str) -> Control:
+        return control_of(self.xml, **{**self.wishes, **wishes})
+
+
+CASES = [
+    pytest.param(Case(TICKETS_CONFIG, ticket_records, {}), id="text_classification"),
+    pytest.param(
+        Case(STREETS_CONFIG, street_records, {"prelabel_epochs": "2"}), id="object_detection", marks=needs_ultralytics
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Classroom:
+    """A teacher's collaborators, in a folder."""
+
+    artifacts: Artifacts
+    inputs: InputReader
+    features: FeatureStore
+    families: Families
+
+    def teach(
+        self,
+        control: Control,
+        records: Iterable[Record],
+        champion: ControlVersion | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        watch: Watch | None = None,
+    ) -> Taught:
+        featuriser = Featuriser(UID, self.features, self.inputs)
+        teacher = Teacher(self.artifacts, self.families, featuriser, "v1", 0, parameters or {})
+        return teacher.teach(control, records, champion, (), (), lambda done, total: None, watch or Watch())
+
+
+@pytest.fixture
+def classroom(tmp_path: Path) -> Classroom:
+    store = ObjectStore(str(tmp_path / "store"))
+    media = MediaFetcher(MediaCache(tmp_path / "media", 100_000_000), MediaLimits())
+    families = Families(None)
+    return Classroom(Artifacts(store, tmp_path / "cache"), InputReader(media), FeatureStore(store), families)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_first_version_is_taught_and_the_same_examples_change_nothing(case: Case, classroom: Classroom) -> None:
+    control, records = case.control(), case.records()
+    taught = classroom.teach(control, records)
+    assert taught.changed
+    part = taught.part
+    assert part is not None
+    assert part.labels == control.label_names
+    assert part.metrics["examples"] == len(records)
+    assert {"name", "learnt_from", "overrides"} <= part.recipe.keys()
+
+    family = classroom.families.behind(part)
+    model = family.load(classroom.artifacts.fetch(part.artifact))
+    task = {"id": 1, "data": dict(records[0].data)}
+    (output,) = model.predict([Item(classroom.inputs.read(control, task))])
+    decision = postprocess_of(family.task).from_json(part.postprocess).decide(output, model.labels)
+    regions = CONVERTERS[control.tag].encode(control, decision, key="1:v1")
+    assert parse_config(case.xml).validate({"result": regions}) == []
+
+    again = classroom.teach(control, records, part)
+    assert (again.changed, again.part, again.challenger) == (False, part, None)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_wish_that_the_family_does_not_know_is_said_and_nothing_breaks(case: Case, classroom: Classroom) -> None:
+    taught = classroom.teach(case.control(prelabel_epohcs="3"), case.records())
+    assert (taught.changed, taught.part) == (False, None)
+    (note,) = taught.notes
+    assert "epohcs" in note
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_cancelling_ends_it(case: Case, classroom: Classroom) -> None:
+    with pytest.raises(Cancelled):
+        classroom.teach(case.control(), case.records(), watch=Watch(cancelled=lambda: True))
+
+
+def test_wishes_are_recorded_and_other_ones_train_anew(classroom: Classroom) -> None:
+    records = ticket_records()
+    first = classroom.teach(control_of(TICKETS_CONFIG, prelabel_strength="0.5"), records).part
+    assert first is not None
+    assert (first.recipe["strength"], first.recipe["overrides"]) == (0.5, {"strength": 0.5})
+    same = classroom.teach(control_of(TICKETS_CONFIG), records, first, {"topic": {"strength": 0.5}})
+    assert not same.changed, "the same wish, said elsewhere"
+    other = classroom.teach(control_of(TICKETS_CONFIG), records, first, {"strength": 0.25})
+    assert other.changed
+    assert other.part is not None
+    assert other.part.recipe["strength"] == 0.25
+
+
+@needs_ultralytics
+def test_images_without_objects_alone_teach_nothing_yet(classroom: Classroom) -> None:
+    empty = [replace(one, annotations=(replace(one.annotations[0], result=()),)) for one in street_records()]
+    taught = classroom.teach(control_of(STREETS_CONFIG), empty)
+    assert (taught.changed, taught.part) == (False, None)
+    assert len(taught.notes) == 1
