@@ -27,11 +27,16 @@ def require() -> None:
         )
 
 
-@cache
 def _tasks() -> Any:
+    """`ultralytics.nn.tasks`. Raises `MissingExtra`."""
+    require()
+    return _imported()
+
+
+@cache
+def _imported() -> Any:
     """`ultralytics.nn.tasks`. Importing it replaces functions of other packages for the whole process (its
     `PIL.Image.open` installs packages from the network); all of that is undone."""
-    require()
     # Read by ultralytics when it is imported: it shall neither look for a network nor install packages by itself.
     os.environ.setdefault("YOLO_OFFLINE", "true")
     os.environ.setdefault("YOLO_AUTOINSTALL", "false")
@@ -48,7 +53,7 @@ def _tasks() -> Any:
     for (module, name), function in zip(patched, before, strict=True):
         setattr(module, name, function)
     np.set_printoptions(**printing)
-    torch.set_printoptions(profile="default")
+    torch.set_printoptions(profile="default")  # type: ignore[no-untyped-call]  # torch has not annotated it
     cv2.setNumThreads(threads)
     return tasks
 

@@ -1,0 +1,221 @@
+"""What few labelled images teach a detector: `python -m tests.benchmarks.detection [--quick] [--only NAME]`
+
+On raccoons (`det_raccoon`), on photographs with several classes (`coco_mini`, by name and under names that say
+nothing) and on a crowded scene that is drawn here. Each size over five draws of the training images: median and worst
+draw; beside it Ultralytics' default training of the same network on the same images for the same number of seconds.
+Last, labelling in rounds: what the model proposes is corrected, and learnt from.
+
+Weights are looked for in PRELABEL_WEIGHTS_DIR. `--quick` measures one draw of the smallest sizes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from backend.evaluation.detection import DetectionEvaluation
+from model_zoo.base import Model
+from model_zoo.detection_metrics import DetectionMetrics, detection_metrics
+from model_zoo.images import image_size, read_image
+from model_zoo.object_detection.bases import Base, from_file
+from model_zoo.object_detection.family import YoloFamily
+from model_zoo.object_detection.model import YoloModel
+from model_zoo.postprocess import DetectionPostprocess
+from model_zoo.recipes import Recipe
+from model_zoo.registry import default_family, family
+from model_zoo.types import DetectionExample, DetectionOutput, LabelSpace, TaskKind
+from tests.benchmarks.detection_data import Split, cells, coco, raccoons, renamed_coco
+from tests.benchmarks.machine import describe
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+DRAWS = 5
+SIZES = {
+    "raccoon": (1, 5, 10, 20, 40, 100),
+    "coco_mini": (5, 20, 80),
+    "coco_mini renamed": (5, 20, 70),
+    "drawn cells": (5, 20, 60),
+}
+DATA = {"raccoon": raccoons, "coco_mini": coco, "coco_mini renamed": renamed_coco, "drawn cells": cells}
+ROUND = 20
+"""Images whose proposals are corrected between two trainings."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training: what it gave, and what it took. `parts` says how much of the network was trained."""
+
+    metrics: DetectionMetrics
+    seconds: float
+    cpu: float
+    parts: str = ""
+
+
+def detector() -> YoloFamily:
+    folder = os.environ.get("PRELABEL_WEIGHTS_DIR")
+    found = family(default_family(TaskKind.OBJECT_DETECTION), Path(folder) if folder else None)
+    assert isinstance(found, YoloFamily)
+    return found
+
+
+def measure(model: Model, split: Split, postprocess: DetectionPostprocess) -> DetectionMetrics:
+    outputs = [one for one in model.predict([e.item for e in split.test]) if isinstance(one, DetectionOutput)]
+    return detection_metrics(outputs, [e.boxes for e in split.test], postprocess, LabelSpace(split.labels))
+
+
+def ours(kind: YoloFamily, split: Split, drawn: Sequence[DetectionExample], seed: int) -> Trial:
+    labels = LabelSpace(split.labels)
+    wall, cpu = time.perf_counter(), time.process_time()
+    trained = kind.train(drawn, labels, Recipe(), seed=seed)
+    postprocess = DetectionPostprocess.fit(trained.out_of_fold, [example.boxes for example in drawn], labels)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return Trial(measure(trained.model, split, postprocess), wall, cpu, str(trained.hyperparameters["trained"]))
+
+
+def before_labels(kind: YoloFamily, split: Split) -> DetectionMetrics | None:
+    labels = LabelSpace(split.labels)
+    model = kind.untrained(labels)
+    if model is None:
+        return None
+    return measure(model, split, DetectionPostprocess.uncalibrated(labels, kind.untrained_threshold))
+
+
+def default(kind: YoloFamily, split: Split, drawn: Sequence[DetectionExample], seconds: float, seed: int) -> Trial:
+    """Ultralytics' own training with its defaults, from the same weights, stopped after so many seconds."""
+    from ultralytics import YOLO
+
+    assert kind.runtime.weights_dir is not None
+    with tempfile.TemporaryDirectory(prefix="prelabel-benchmark-") as folder:
+        config = _as_yolo(Path(folder), split, drawn)
+        said = StringIO()
+        wall, cpu = time.perf_counter(), time.process_time()
+        with redirect_stdout(said), redirect_stderr(said):
+            network = YOLO(kind.runtime.weights_dir / f"{kind.base().name}.pt")
+            network.train(
+                data=str(config), time=seconds / 3600, seed=seed, device="cpu", workers=0, plots=False, val=False,
+                verbose=False, project=folder, name="run", exist_ok=True,
+            )  # fmt: skip
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        base: Base = from_file(Path(folder) / "run" / "weights", "last.pt")
+        model = YoloModel(kind, LabelSpace(split.labels), base, base.network, (), 640)
+        return Trial(measure(model, split, DetectionPostprocess.uncalibrated(model.labels)), wall, cpu)
+
+
+def _as_yolo(folder: Path, split: Split, drawn: Sequence[DetectionExample]) -> Path:
+    """The images as Ultralytics reads them: files beside text files of centres and sizes."""
+    (folder / "images").mkdir()
+    (folder / "labels").mkdir()
+    for number, example in enumerate(drawn):
+        Image.fromarray(read_image(example.item.input)).save(folder / "images" / f"{number}.png")
+        width, height = image_size(example.item.input)
+        lines = [
+            f"{split.labels.index(box.label)} "
+            f"{(box.left + box.right) / 2 / width} {(box.top + box.bottom) / 2 / height} "
+            f"{(box.right - box.left) / width} {(box.bottom - box.top) / height}"
+            for box in example.boxes
+        ]
+        (folder / "labels" / f"{number}.txt").write_text("\n".join(lines))
+    names = "".join(f"  {index}: {name!r}\n" for index, name in enumerate(split.labels))
+    (folder / "data.yaml").write_text(f"path: {folder}\ntrain: images\nval: images\nnames:\n{names}")
+    return folder / "data.yaml"
+
+
+def row(what: str, count: int, trials: Sequence[Trial]) -> str:
+    map50 = [trial.metrics.map50 for trial in trials]
+    wide = [trial.metrics.map50_95 for trial in trials]
+    recall = [trial.metrics.recall for trial in trials]
+    parts = ", ".join(sorted({trial.parts.split()[-1] for trial in trials if trial.parts}))
+    return (
+        f"| {what} | {count} | {np.median(map50):.3f} | {min(map50):.3f} | {np.median(wide):.3f} | "
+        f"{np.median(recall):.3f} | {np.median([trial.seconds for trial in trials]):.1f} | "
+        f"{np.median([trial.cpu for trial in trials]):.1f} | {parts} |"
+    )
+
+
+HEAD = (
+    "| training | images | mAP50 | worst draw | mAP50-95 | recall | seconds | CPU s | up to |\n"
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+)
+
+
+def table(kind: YoloFamily, split: Split, sizes: Sequence[int], draws: int, compared: bool) -> list[str]:
+    lines = [f"### {split.name}: {len(split.labels)} labels, {len(split.test)} images held out", "", HEAD]
+    known = before_labels(kind, split)
+    if known is not None:
+        lines.append(row("before any label", 0, [Trial(known, 0.0, 0.0)]))
+    for count in sizes:
+        own, usual = [], []
+        for seed in range(draws):
+            drawn = split.draw(count, seed)
+            own.append(ours(kind, split, drawn, seed))
+            if compared:
+                usual.append(default(kind, split, drawn, own[-1].seconds, seed))
+        lines.append(row("Prelabel", count, own))
+        if usual:
+            lines.append(row("Ultralytics' default", count, usual))
+        print("\n".join(lines[-2:] if usual else lines[-1:]), flush=True)
+    return [*lines, ""]
+
+
+def rounds(kind: YoloFamily, split: Split, seed: int, until: int) -> list[str]:
+    """Five images drawn by hand; then what the model proposes on the next ones is corrected, and learnt from."""
+    labels = LabelSpace(split.labels)
+    evaluation = DetectionEvaluation()
+    order = split.draw(len(split.pool), seed)
+    known = 5
+    lines = [f"### Rounds on {split.name}", "", "| labelled | mAP50 | boxes in the next | edits to correct them |"]
+    lines.append("| --- | --- | --- | --- |")
+    while known + ROUND <= min(until, len(order)):
+        drawn, following = order[:known], order[known : known + ROUND]
+        trained = kind.train(drawn, labels, Recipe(), seed=seed)
+        postprocess = DetectionPostprocess.fit(trained.out_of_fold, [one.boxes for one in drawn], labels)
+        outputs = trained.model.predict([one.item for one in following])
+        shown = [postprocess.decide(output, labels).boxes for output in outputs]
+        edits = sum(evaluation.edits(found, one.boxes) for found, one in zip(shown, following, strict=True))
+        score = measure(trained.model, split, postprocess).map50
+        lines.append(f"| {known} | {score:.3f} | {sum(len(one.boxes) for one in following)} | {edits} |")
+        print(lines[-1], flush=True)
+        known += ROUND
+    return [*lines, ""]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="one draw of the two smallest sizes, nothing kept")
+    parser.add_argument("--only", choices=sorted(DATA), help="one set of images")
+    parser.add_argument("--threads", type=int, help="of torch; all cores by default")
+    parser.add_argument("--alone", action="store_true", help="without Ultralytics' default training")
+    asked = parser.parse_args()
+    import torch
+
+    if asked.threads:
+        torch.set_num_threads(asked.threads)
+    kind = detector()
+    if not kind.base().pretrained:
+        parser.error("no pretrained detector was found; set PRELABEL_WEIGHTS_DIR to the folder with yolov8n.pt")
+    lines: list[str] = []
+    for name, read in DATA.items():
+        if asked.only in (None, name):
+            sizes = SIZES[name][:2] if asked.quick else SIZES[name]
+            split = read()
+            lines += table(kind, split, sizes, 1 if asked.quick else DRAWS, compared=not asked.alone)
+            lines += rounds(kind, split, 0, 25 if asked.quick else 85)
+    if not asked.quick:
+        facts = [f"- {fact}" for fact in (*describe(), f"{torch.get_num_threads()} threads; {kind.base().name}.")]
+        heading = f"\n## Detection, {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC\n"
+        with RESULTS.open("a") as opened:
+            opened.write("\n".join([heading, *facts, "", *lines]) + "\n")
+
+
+if __name__ == "__main__":
+    main()
