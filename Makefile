@@ -55,12 +55,12 @@ endef
 
 .venv/.installed: pyproject.toml constraints.txt .ci/install.py
 	$(call environment,.venv)
-	@.venv/bin/python .ci/install.py
+	@.venv/bin/python .ci/install.py detection compiled
 	@touch $@
 
 .venv/.installed-tests: .venv/.installed
 	@echo "Tools for the tests: about 100 MB to download, less than a minute."
-	@$(VENV)/python $(PIP) -c constraints.txt -e '.[test]'
+	@$(VENV)/python $(PIP) -c constraints.txt -e '.[test,detection,compiled]'
 	@touch $@
 
 .venv-label-studio/.installed: Makefile

@@ -34,6 +34,10 @@ def main() -> None:
         say("about 700 MB to download", "2 to 5 minutes")
     extras = f"[{','.join(sys.argv[1:])}]" if sys.argv[1:] else ""
     subprocess.check_call([*CONSTRAINED, "--editable", f"{ROOT}{extras}"])
+    if "detection" in sys.argv[1:]:
+        # ultralytics brings opencv-python, which needs a display's libraries, over the same files: the last one wins.
+        headless = ["--force-reinstall", "--no-deps", "opencv-python-headless"]
+        subprocess.check_call([*CONSTRAINED, *headless])
 
 
 def say(size: str, time: str) -> None:
