@@ -53,6 +53,14 @@ class NicedWorker(rq.Worker):
         except redis.RedisError as error:
             log.warning("Worker %s sent no heartbeat: %s", self.name, error)
 
+    def set_current_job_working_time(self, current_job_working_time: float) -> None:
+        """Between two heartbeats RQ notes how long the job has run; not being able to is no reason either."""
+        try:
+            super().set_current_job_working_time(current_job_working_time)
+        except redis.RedisError as error:
+            self.current_job_working_time = current_job_working_time
+            log.debug("Worker %s did not note its working time: %s", self.name, error)
+
 
 def keep_error(job: Job, kind: type[BaseException], error: BaseException, trace: object) -> bool:
     """RQ forgets what failed attempts raised; keep it in the job, for the status page. Tells RQ to go on as usual."""

@@ -1,4 +1,4 @@
-"""Job functions that real workers run in the tests. They count their runs in Redis."""
+"""Job functions that real workers run in the tests. They take the mark away and count their runs in Redis."""
 
 from __future__ import annotations
 
@@ -8,21 +8,19 @@ import time
 from rq import get_current_job
 
 from backend.jobs.progress import report
+from backend.jobs.queue import DUE
 
 
 def _note(uid: str, what: str) -> int:
     job = get_current_job()
     assert job is not None
+    if what == "started":
+        job.connection.zrem(DUE, uid)
     return int(job.connection.rpush(f"test:{uid}:{what}", f"{os.getpid()}:{time.time()}"))
 
 
 def quick(uid: str, version: str = "") -> None:
-    """Take the mark away, and end at once."""
-    from backend.jobs.queue import DUE
-
-    job = get_current_job()
-    assert job is not None
-    job.connection.zrem(DUE, uid)
+    """End at once."""
     _note(uid, "started")
     report("training", 0.5, "half way")
     _note(uid, "ended")
@@ -37,12 +35,7 @@ def slow(uid: str, version: str = "") -> None:
 
 
 def lasting(uid: str, version: str = "") -> None:
-    """Take the mark away and work for a second."""
-    from backend.jobs.queue import DUE
-
-    job = get_current_job()
-    assert job is not None
-    job.connection.zrem(DUE, uid)
+    """Work for a second."""
     _note(uid, "started")
     time.sleep(1.0)
     _note(uid, "ended")
