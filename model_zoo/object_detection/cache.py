@@ -117,6 +117,13 @@ class Cache:
                     self._hidden.append([level.half() for level in hidden])
         return [torch.cat([self._hidden[at][level] for at in chosen]).float() for level in range(len(self._hidden[0]))]
 
+    def scores(self, network: Network, chosen: Sequence[int]) -> Tensor:
+        """What the class branch of `network`, which differs in its last layer alone, says of these views."""
+        import torch
+
+        with torch.no_grad():
+            return network.last(self.hidden(chosen))
+
     def kept(self, chosen: Sequence[int]) -> dict[int, Tensor]:
         """What the backbone gives, for `Network.pyramid`; computed when it is first asked for."""
         import torch

@@ -17,9 +17,10 @@ from model_zoo.object_detection.bases import Base
 from model_zoo.object_detection.cache import Cache, pictures, views
 from model_zoo.object_detection.fitting import fit_parts
 from model_zoo.object_detection.hyperparameters import AUTO, FREEZES, Hyperparameters, settle
-from model_zoo.object_detection.ladder import Material, Parts, climb
+from model_zoo.object_detection.ladder import Evidence, Material, Parts, climb, steps_of
 from model_zoo.object_detection.network import LAST, owned
 from model_zoo.object_detection.starting import mixture
+from model_zoo.object_detection.trust import blended
 from model_zoo.recipes import Recipe
 from model_zoo.types import DetectionExample, Example, LabelSpace, TaskKind
 from model_zoo.weights import Weights
@@ -92,21 +93,30 @@ class YoloFamily(Family):
         course = _Course(watch)
         material = self._material(base, known, labels, sizes, hyper, seed, course)
         steps = max(round(hyper.epochs * len(known) / hyper.batch), 1)
-        parts: Parts
         if base.pretrained or hyper.freeze != AUTO:
             evidence = climb(material, hyper, steps, seed, course.folds)
-            parts, outputs = evidence.parts, evidence.outputs
+            stages = [(LAST,)] if evidence.parts == (LAST,) else [(LAST,), evidence.parts]
         else:
-            parts, outputs = FREEZES["nothing"], (None,) * len(known)
-        every = range(len(material.cache.seen))
+            nothing = np.ones(len(labels), np.float32)
+            evidence = Evidence(FREEZES["nothing"], (None,) * len(known), nothing, 0.0, 0.0)
+            stages = [evidence.parts]
         network, loss = material.start, 0.0
-        stages = [(LAST,), parts] if base.pretrained and parts != (LAST,) else [parts]
         for number, stage in enumerate(stages):
             told = course.part(number, len(stages))
-            network, loss = fit_parts(network, stage, material.cache, every, steps, hyper, seed, told)
-        watch.report(Progress(1.0, f"trained {', '.join(parts)} on {len(known)} images", loss))
-        trained = model.YoloModel(self, labels, base, network, owned(parts), hyper.image_size)
-        return Trained(trained, outputs, loss, {**asdict(hyper), "trained": " ".join(parts), "base": base.name})
+            every = range(len(material.cache.seen))
+            count = steps_of(stage, steps)
+            network, loss = fit_parts(network, stage, material.cache, every, count, hyper, seed, told)
+            if stage == (LAST,):
+                network = blended(material.start, network, evidence.trust)
+        parts = owned((LAST, *evidence.parts))
+        watch.report(Progress(1.0, f"trained on {len(known)} images", loss))
+        settled: dict[str, float | str] = {
+            "trained": " ".join(evidence.parts),
+            "base": base.name,
+            "trust": round(float(evidence.trust.mean()), 2),
+        }
+        trained = model.YoloModel(self, labels, base, network, parts, hyper.image_size)
+        return Trained(trained, evidence.outputs, loss, {**asdict(hyper), **settled})
 
     def _material(
         self,
@@ -126,7 +136,10 @@ class YoloFamily(Family):
         named = coco.columns(labels, base.network.names) if base.pretrained else ((),) * len(labels)
         weights = mixture(base.network, cache, labels, named, [at for at, view in enumerate(seen) if view.plain])
         start = base.network.with_labels(labels.names, weights)
-        return Material(start, cache, fold, count, [example.boxes for example in examples], sizes, labels)
+        truths = [example.boxes for example in examples]
+        objects = [sum(box.label == name for boxes in truths for box in boxes) for name in labels.names]
+        known = (weights.sum(axis=1) > 0).tolist()
+        return Material(start, cache, fold, count, truths, sizes, labels, objects, known)
 
 
 class YoloV1(YoloFamily):

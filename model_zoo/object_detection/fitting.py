@@ -11,6 +11,7 @@ from model_zoo.object_detection import upstream
 from model_zoo.object_detection.cache import Cache, View, as_batch
 from model_zoo.object_detection.hyperparameters import Hyperparameters
 from model_zoo.object_detection.network import LAST, PARTS, Network
+from model_zoo.types import FloatArray
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,7 +50,7 @@ def fit_parts(
     optimizer = _optimizer(groups, hyper)
     average = [weight.detach().clone() for weight in weights]
     network.normalise_anew("backbone" in parts)
-    loss_of = _Loss(network, parts, cache)
+    loss_of = _Loss(network, parts, cache, _present(cache, chosen, len(network.names)))
     random = np.random.default_rng(seed)
     order: list[int] = []
     recent = _Recent(max(len(chosen) // hyper.batch, 1), hyper.patience)
@@ -90,20 +91,21 @@ def levels_for(network: Network, parts: Collection[str], cache: Cache, chosen: S
 class _Loss:
     """Ultralytics' loss on the parts of a network that are trained; what is frozen comes out of the cache."""
 
-    def __init__(self, network: Network, parts: Sequence[str], cache: Cache) -> None:
+    def __init__(self, network: Network, parts: Sequence[str], cache: Cache, present: FloatArray) -> None:
         self._network = network
         self._parts = frozenset(parts)
         self._cache = cache
-        self._loss = upstream.detection_loss(network.head)
+        self._loss = upstream.detection_loss(network.head, present)
 
     def __call__(self, batch: Sequence[int]) -> Tensor:
         seen = [self._cache.seen[at] for at in batch]
         if self._parts <= {LAST, "classes"}:
             return self._of_classes(batch, seen)
         levels = levels_for(self._network, self._parts, self._cache, batch)
+        scores = self._cache.scores(self._network, batch) if self._parts == {"boxes"} else None
         answers = {
             "boxes": self._network.box_branch(levels),
-            "scores": self._network.class_branch(levels),
+            "scores": self._network.class_branch(levels) if scores is None else scores,
             "feats": levels,
         }
         parts, _ = self._loss(answers, _targets(seen))
@@ -120,6 +122,15 @@ class _Loss:
         targets = upstream.padded([one.picture for one in seen])
         loss: Tensor = upstream.class_loss(self._loss, scores, self._cache.corners(batch), levels, targets)
         return loss
+
+
+def _present(cache: Cache, chosen: Sequence[int], count: int) -> FloatArray:
+    """1 for each label that has an object in the chosen views, else 0: what a few images lack is not thereby known to
+    be rare, and a label that the network knows must not be forgotten for it."""
+    seen = [cache.seen[at].picture.labels for at in chosen]
+    present: FloatArray = np.zeros(count, np.float32)
+    present[np.unique(np.concatenate(seen)) if seen else []] = 1
+    return present
 
 
 class _Recent:

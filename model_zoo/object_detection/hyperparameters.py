@@ -44,7 +44,7 @@ class Hyperparameters:
     batch: int = 8
     optimizer: str = "adamw"
     learning_rate: float = 5e-4
-    head_rate: float = 1e-2
+    head_rate: float = 2e-2
     weight_decay: float = 1e-4
     schedule: str = "cosine"
     warmup: float = 0.1
@@ -80,7 +80,7 @@ def settle(recipe: Recipe, truths: Sequence[Boxes], extents: Sequence[int]) -> H
 
 def steps_for(count: int) -> int:
     """Steps of the optimiser for so many images."""
-    return int(np.clip(60 * np.sqrt(count / 5), 60, 300))
+    return int(np.clip(50 * np.sqrt(count / 5), 50, 300))
 
 
 def _side(truths: Sequence[Boxes], extents: Sequence[int]) -> int:

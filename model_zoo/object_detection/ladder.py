@@ -8,15 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from model_zoo.detection_metrics import average_precisions
+from model_zoo.detection_metrics import OVERLAPS, average_precisions
 from model_zoo.object_detection.cache import Cache
 from model_zoo.object_detection.fitting import fit_parts, levels_for
 from model_zoo.object_detection.forward import output
 from model_zoo.object_detection.hyperparameters import AUTO, FREEZES, Hyperparameters
 from model_zoo.object_detection.network import LAST, Network
 from model_zoo.object_detection.pixels import Fitted
+from model_zoo.object_detection.trust import GRID, blended, choose, usual
 from model_zoo.postprocess import DetectionPostprocess
-from model_zoo.types import Boxes, DetectionOutput, LabelSpace
+from model_zoo.types import Boxes, DetectionOutput, FloatArray, LabelSpace
 
 Parts = tuple[str, ...]
 
@@ -29,21 +30,22 @@ def _silent(parts: Parts, share: float, loss: float) -> None:
 
 PAYS = 0.02
 """Mean average precision that a rung must add to be worth its time and its risk."""
-ENOUGH = 0.9
-"""Mean average precision at an overlap of one half from which on no higher rung is tried."""
-FAR = 0.7
-"""The same below which the neck is tried even though the box branch alone did not pay."""
+ENOUGH = 0.75
+"""Mean average precision from which on no higher rung is tried."""
+FAINT = 0.01
+"""Confidence below which candidates make no difference to the choice."""
 SHORTER = 0.5
 """Share of the final steps that a fold is trained for."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What training `parts` gives on images left out: an output each, None where nothing could be left out; and the
-    mean average precision over ten overlaps, and at an overlap of one half."""
+    """What training `parts`, after a last layer that is trusted so far (labels,), gives on images left out: an output
+    each, None where nothing could be left out; the mean average precision over ten overlaps, and at one half."""
 
     parts: Parts
     outputs: tuple[DetectionOutput | None, ...]
+    trust: FloatArray
     score: float
     score50: float
 
@@ -51,7 +53,8 @@ class Evidence:
 @dataclass(frozen=True)
 class Material:
     """What all rungs are trained on: the network to begin with, cached views, each image's fold (`folds` many), its
-    true boxes, and its size (width, height)."""
+    true boxes, and its size (width, height); how many `objects` each label has, and whether it begins as something
+    `known`."""
 
     start: Network
     cache: Cache
@@ -60,28 +63,32 @@ class Material:
     truths: Sequence[Boxes]
     sizes: Sequence[tuple[int, int]]
     labels: LabelSpace
+    objects: Sequence[int]
+    known: Sequence[bool]
 
 
 def rungs(hyper: Hyperparameters) -> list[Parts]:
     """What may be trained, from the least to the most."""
     if hyper.freeze != AUTO:
         return [FREEZES[hyper.freeze]]
-    return [FREEZES[frozen] for frozen in ("classes", "boxes", "neck", "backbone")]
+    return [(LAST,), ("boxes",), FREEZES["neck"], FREEZES["backbone"]]
 
 
 def climb(material: Material, hyper: Hyperparameters, steps: int, seed: int, tell: Tell = _silent) -> Evidence:
-    """The rung to train on, by cross-validation; the second, where nothing can be left out and nothing was asked for.
-    `tell` hears the parts, the share done of their folds, and the loss."""
+    """What to train, by cross-validation. `tell` hears the parts, the share done of their folds, and the loss."""
     choice = rungs(hyper)
+    known, present = material.known, [count > 0 for count in material.objects]
     if material.folds < 2:
-        return Evidence(choice[min(1, len(choice) - 1)], (None,) * len(material.truths), 0.0, 0.0)
-    first = [_trained(material, (LAST,), fold, hyper, steps, seed, tell) for fold in range(material.folds)]
+        return Evidence(choice[0], (None,) * len(material.truths), usual(known, present), 0.0, 0.0)
+    trained = [_trained(material, (LAST,), fold, hyper, steps, seed, tell) for fold in range(material.folds)]
+    trust = _trust(material, trained)
+    first = [blended(material.start, network, trust) for network in trained]
     best: Evidence | None = None
     for parts in choice:
-        found = cross_validate(material, parts, first, hyper, steps, seed, tell)
+        found = cross_validate(material, parts, first, trust, hyper, steps, seed, tell)
         paid = best is None or found.score > best.score + PAYS
         best = found if best is None or paid else best
-        if best.score50 >= ENOUGH or not (paid or best.score50 < FAR):
+        if best.score >= ENOUGH:
             break
     if best is None:
         raise ValueError("Got no rung, wanted at least one.")
@@ -92,6 +99,7 @@ def cross_validate(
     material: Material,
     parts: Parts,
     first: Sequence[Network],
+    trust: FloatArray,
     hyper: Hyperparameters,
     steps: int,
     seed: int,
@@ -104,10 +112,30 @@ def cross_validate(
         network = begun
         if parts != (LAST,):
             network = _trained(material, parts, fold, hyper, steps, seed, tell, begun)
-        for at, view in enumerate(material.cache.seen):
-            if view.fold == fold and view.plain:
-                outputs[view.image] = _look(network, parts, material, at)
-    return _judged(parts, outputs, material)
+        for at in _held(material, fold):
+            outputs[material.cache.seen[at].image] = _look(network, parts, material, at)
+    table = _table(outputs, material, OVERLAPS)
+    known = table[:, ~np.isnan(table[0])]
+    scores = (float(known.mean()), float(known[0].mean())) if known.size else (0.0, 0.0)
+    return Evidence(parts, tuple(outputs), trust, *scores)
+
+
+def _held(material: Material, fold: int) -> list[int]:
+    """The plain views of a fold."""
+    return [at for at, view in enumerate(material.cache.seen) if view.fold == fold and view.plain]
+
+
+def _trust(material: Material, trained: Sequence[Network]) -> FloatArray:
+    """How far the last layer of each label is to be trusted, by what it finds in the images left out."""
+    scores = []
+    for share in GRID:
+        outputs: list[DetectionOutput | None] = [None] * len(material.truths)
+        for fold, network in enumerate(trained):
+            mixed = blended(material.start, network, np.full(len(material.labels), share, np.float32))
+            for at in _held(material, fold):
+                outputs[material.cache.seen[at].image] = _look(mixed, (LAST,), material, at)
+        scores.append(_table(outputs, material, (0.5, 0.75)).mean(axis=0))
+    return choose(np.stack(scores), material.objects, material.known)
 
 
 def _trained(
@@ -126,7 +154,7 @@ def _trained(
         tell(parts, (fold + share) / material.folds, loss)
 
     chosen = [at for at, view in enumerate(material.cache.seen) if view.fold != fold]
-    shorter = max(round(steps * SHORTER), 1)
+    shorter = max(round(steps_of(parts, steps) * SHORTER), 1)
     return fit_parts(start or material.start, parts, material.cache, chosen, shorter, hyper, seed, step)[0]
 
 
@@ -148,12 +176,14 @@ def _look(network: Network, parts: Parts, material: Material, at: int) -> Detect
     return output(Fitted(view.picture.pixels, scale, left, top, width, height), corners, probabilities)
 
 
-def _judged(parts: Parts, outputs: Sequence[DetectionOutput | None], material: Material) -> Evidence:
+def _table(outputs: Sequence[DetectionOutput | None], material: Material, overlaps: Sequence[float]) -> FloatArray:
+    """Average precision (overlaps, labels) of what was found in the images left out."""
     judged = [(one, truth) for one, truth in zip(outputs, material.truths, strict=True) if one is not None]
-    usual = DetectionPostprocess.uncalibrated(material.labels)
-    found = [usual.candidates(one) for one, _ in judged]
-    table = average_precisions(found, [truth for _, truth in judged], material.labels)
-    known = table[:, ~np.isnan(table[0])]
-    if not known.size:
-        return Evidence(parts, tuple(outputs), 0.0, 0.0)
-    return Evidence(parts, tuple(outputs), float(known.mean()), float(known[0].mean()))
+    usually = DetectionPostprocess.uncalibrated(material.labels)
+    found = [usually.candidates(one, FAINT) for one, _ in judged]
+    return average_precisions(found, [truth for _, truth in judged], material.labels, overlaps)
+
+
+def steps_of(parts: Parts, steps: int) -> int:
+    """The last layer by itself is quick to train, and needs many steps."""
+    return 2 * steps if parts == (LAST,) else steps

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from model_zoo.errors import MissingExtra, WeightsNotFound
+from model_zoo.types import FloatArray
 
 SEED = 0
 """Of weights drawn at random: a network without pretrained weights is the same in every process."""
@@ -86,8 +87,11 @@ def build(architecture: str) -> Any:
         return tasks.DetectionModel(f"{architecture}.yaml", nc=80, verbose=False).eval()
 
 
-def detection_loss(head: Any) -> Any:
-    """`loss(predictions, batch) -> (tensor of box, class and distribution loss, their values)` for a Detect head."""
+def detection_loss(head: Any, weights: FloatArray) -> Any:
+    """`loss(predictions, batch) -> (tensor of box, class and distribution loss, their values)` for a Detect head;
+    `weights`, one a label, are those of the class loss."""
+    import torch
+
     _tasks()
     from ultralytics.cfg import get_cfg
     from ultralytics.utils.loss import v8DetectionLoss
@@ -97,6 +101,7 @@ def detection_loss(head: Any) -> Any:
 
         args = get_cfg()
         model = (head,)
+        class_weights = torch.from_numpy(weights)
 
         def parameters(self) -> Any:
             return head.parameters()
@@ -121,7 +126,7 @@ def class_loss(loss: Any, scores: Any, corners: Any, levels: Any, targets: tuple
     labels, boxes = targets
     present = boxes.sum(2, keepdim=True).gt(0).to(boxes.dtype)
     _, _, wanted, _, _ = loss.assigner(logits.detach().sigmoid(), corners, points * strides, labels, boxes, present)
-    wrong = loss.bce(logits, wanted.to(logits.dtype))
+    wrong = loss.bce(logits, wanted.to(logits.dtype)) * loss.class_weights
     return loss.hyp.cls * wrong.sum() / wanted.sum().clamp(min=1)
 
 

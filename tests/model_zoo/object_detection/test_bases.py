@@ -58,7 +58,7 @@ def test_importing_ultralytics_changes_no_other_package() -> None:
         "            list(warnings.filters), str(torch.tensor([1 / 3]))]\n"
         "before = state()\n"
         "from model_zoo.object_detection import upstream\n"
-        "upstream.detection_loss(upstream.build('yolov8n').model[-1])\n"
+        "upstream.detection_loss(upstream.build('yolov8n').model[-1], numpy.ones(80, 'float32'))\n"
         "assert state() == before, list(zip(before, state()))"
     )
     root = Path(__file__).parents[3]
