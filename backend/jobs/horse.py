@@ -8,6 +8,7 @@ import traceback
 
 import redis
 import rq
+from redis.client import Pipeline
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
@@ -53,10 +54,10 @@ class NicedWorker(rq.Worker):
         except redis.RedisError as error:
             log.warning("Worker %s sent no heartbeat: %s", self.name, error)
 
-    def set_current_job_working_time(self, current_job_working_time: float) -> None:
+    def set_current_job_working_time(self, current_job_working_time: float, pipeline: Pipeline | None = None) -> None:
         """Between two heartbeats RQ notes how long the job has run; not being able to is no reason either."""
         try:
-            super().set_current_job_working_time(current_job_working_time)
+            super().set_current_job_working_time(current_job_working_time, pipeline)
         except redis.RedisError as error:
             self.current_job_working_time = current_job_working_time
             log.debug("Worker %s did not note its working time: %s", self.name, error)

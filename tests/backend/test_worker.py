@@ -22,6 +22,7 @@ from backend.jobs.queue import JobFunctions, Queue
 from backend.jobs.view import JobState
 from backend.settings import Settings
 from backend.worker import run_worker, worker_names
+from tests.processes import descendants, is_alive
 
 UID = "1.1795149789"
 TASKS = "tests.backend.jobs.tasks_for_tests"
@@ -71,9 +72,12 @@ class Bench:
 def bench(redis_url: str, redis_connection: redis.Redis, tmp_path: Path) -> Iterator[Bench]:
     made = Bench(redis_url, redis_connection, tmp_path)
     yield made
+    # A worker that is about to die would take the next test's job with it.
+    family = [pid for process in made.processes if process.pid for pid in descendants(process.pid)]
     for process in made.processes:
         process.kill()
         process.join()
+    until(lambda: not any(map(is_alive, family)))
 
 
 def until(condition: Callable[[], object], seconds: float = 15.0) -> float:

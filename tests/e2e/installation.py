@@ -16,8 +16,9 @@ from backend.projects.identity import Uid
 from backend.settings import Settings
 from backend.store.ledger import Judged, Ledger
 from backend.store.objects import ObjectStore
-from tests.e2e.backend_process import ROOT, Seen, eventually, free_port, stop
+from tests.e2e.backend_process import ROOT
 from tests.label_studio import LabelStudioInstance, TestProject
+from tests.processes import Seen, eventually, free_port, stop
 
 START = 90.0
 LEARN = 90.0

@@ -17,9 +17,10 @@ from backend.demo.samples import TICKETS_CONFIG, Ticket, tickets
 from backend.jobs.view import JobState
 from backend.projects.identity import version_number
 from backend.serving.swap import live_servers
-from tests.e2e.backend_process import BackendProcess, OwnRedis, children, eventually, is_alive, kill, parent, within
+from tests.e2e.backend_process import BackendProcess, OwnRedis
 from tests.e2e.watching import PredictLoad, VersionWatch, require_consistent_history
 from tests.label_studio import LabelStudioInstance, TestProject
+from tests.processes import children, eventually, is_alive, kill, parent, within
 
 pytestmark = pytest.mark.label_studio
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from backend.demo.samples import TICKETS_CONFIG, tickets
-from tests.e2e.backend_process import BackendProcess, OwnRedis, children, eventually, is_alive, kill, parent, within
+from tests.e2e.backend_process import BackendProcess, OwnRedis
 from tests.e2e.watching import VersionWatch, require_consistent_history
 from tests.label_studio import LabelStudioInstance
+from tests.processes import children, eventually, is_alive, kill, parent, within
 
 pytestmark = [pytest.mark.label_studio, pytest.mark.soak]
 
