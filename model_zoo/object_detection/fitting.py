@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 AVERAGED = 0.95
 """Decay of the moving average of the weights, which is what a training returns: few images make noisy steps."""
+COUNTED = 64
+"""Views that are enough for the statistics of normalisation."""
 LARGEST_STEP = 10.0
 """Norm to which gradients are cut, as in Ultralytics' trainer."""
 
@@ -75,8 +77,20 @@ def fit_parts(
         for mean, weight in zip(average, weights, strict=True):
             weight.copy_(mean)
             weight.requires_grad_(False)
+    if "backbone" in parts:
+        _recount(network, cache, chosen, hyper.batch)
     network.normalise_anew(False)
     return network, recent.mean
+
+
+def _recount(network: Network, cache: Cache, chosen: Sequence[int], batch: int) -> None:
+    """Count the statistics of normalisation anew, for those kept while training belong to other weights than the
+    averaged ones (Izmailov et al. 2018, https://arxiv.org/abs/1803.05407, section 3.2)."""
+    import torch
+
+    with network.counting(), torch.no_grad():
+        for first in range(0, min(len(chosen), COUNTED), batch):
+            network.answer(levels_for(network, PARTS, cache, chosen[first : first + batch]))
 
 
 def levels_for(network: Network, parts: Collection[str], cache: Cache, chosen: Sequence[int]) -> list[Tensor]:

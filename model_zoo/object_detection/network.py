@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +106,28 @@ class Network:
             for _, module in self.modules_of(part):
                 if module.training is not whether:
                     module.train(whether)
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """While it lasts, normalisation forgets its statistics and takes the mean of what it sees."""
+        import torch
+
+        layers = [
+            module
+            for part in PARTS
+            for _, whole in self.modules_of(part)
+            for module in whole.modules()
+            if isinstance(module, torch.nn.BatchNorm2d)
+        ]
+        momenta = [layer.momentum for layer in layers]
+        for layer in layers:
+            layer.reset_running_stats()
+            layer.momentum = None
+        try:
+            yield
+        finally:
+            for layer, momentum in zip(layers, momenta, strict=True):
+                layer.momentum = momentum
 
     def modules_of(self, part: str) -> list[tuple[str, Any]]:
         """The modules of a part with the names that Ultralytics gives them."""

@@ -155,7 +155,10 @@ def test_every_setting_that_may_hold_a_secret_does_so_as_one() -> None:
 
 
 def test_only_one_module_reads_the_environment() -> None:
-    readers = [(file.relative_to(ROOT), name) for file, module in sources() for name in read_names(module)]
+    setter = ROOT / "model_zoo/object_detection/upstream.py"  # tells ultralytics, which listens to nothing else
+    readers = [
+        (file.relative_to(ROOT), name) for file, module in sources() if file != setter for name in read_names(module)
+    ]
     assert [(file, name) for file, name in readers if name in {"environ", "environb", "getenv", "getenvb"}] == []
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from backend.embedded_redis import EmbeddedRedis
@@ -37,7 +38,7 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _plain(shade: int, name: str) -> np.ndarray:
+def _plain(shade: int, name: str) -> npt.NDArray[np.uint8]:
     pixels = np.zeros((32, 32, 3), np.uint8)
     pixels[..., 0 if name == "red" else 2] = shade
     return pixels

@@ -28,7 +28,7 @@ from backend.store.artifacts import Artifacts
 from backend.store.manifest import ControlVersion, Manifest
 from backend.store.objects import ObjectStore
 from backend.store.versions import Versions
-from model_zoo.postprocess import fit_postprocess
+from model_zoo.postprocess import postprocess_of
 from model_zoo.recipes import Recipe
 from model_zoo.types import ClassificationExample, Input, Item
 from tests.backend.server.running import running
@@ -61,7 +61,7 @@ def teach(store: ObjectStore, uid: str, config: str, examples: Sequence[tuple[In
     chosen, labels = Families().of(control), CONVERTERS[control.tag].label_space(control)
     given = [ClassificationExample(Item(value), frozenset([label])) for value, label in examples]
     trained = chosen.train(given, labels, Recipe())
-    postprocess = fit_postprocess(trained.out_of_fold, [example.labels for example in given], labels)
+    postprocess = postprocess_of(chosen.task).fit(trained.out_of_fold, [example.labels for example in given], labels)
     artifacts = Artifacts(store)
     with tempfile.TemporaryDirectory() as folder:
         trained.model.save(Path(folder))

@@ -45,7 +45,7 @@ def test_each_control_has_its_own_answers() -> None:
     found = record(annotation(1, "billing"))
     assert answer_of(MOOD, found) is None
     assert answers(MOOD, [found]) == []
-    assert [item.labels for item in answers(TOPIC, [found])] == [{"billing"}]
+    assert [item.target for item in answers(TOPIC, [found])] == [{"billing"}]
 
 
 def test_majority_counts_then_the_latest() -> None:

@@ -76,7 +76,7 @@ class School:
 
         self.versions += 1
         featuriser = Featuriser(UID, self._parts.features, self._parts.inputs)
-        teacher = Teacher(self._parts.artifacts, self._parts.families, featuriser, f"v{self.versions}", 0)
+        teacher = Teacher(self._parts.artifacts, self._parts.families, featuriser, f"v{self.versions}", 0, {})
         return teacher.teach(asked, taught, champion, seen, held_back, step, Watch())
 
     def champion(self, taught: Sequence[Record], **more: Any) -> ControlVersion:

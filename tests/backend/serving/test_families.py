@@ -17,10 +17,11 @@ TEXT = "text_classification/minilm_linear.v1"
 IMAGE = "image_classification/efficientnet_lite0_linear.v1"
 
 
-def control(attributes: str = "", tag: str = "Text") -> Control:
+def control(attributes: str = "", tag: str = "Text", asks: str = "Choices") -> Control:
+    label = {"Choices": "Choice"}.get(asks, "Label")
     (found,) = parse_config(
-        f'<View><{tag} name="object" value="$data"/><Choices name="topic" toName="object" {attributes}>'
-        '<Choice value="A"/><Choice value="B"/></Choices></View>'
+        f'<View><{tag} name="object" value="$data"/><{asks} name="topic" toName="object" {attributes}>'
+        f'<{label} value="A"/><{label} value="B"/></{asks}></View>'
     ).controls
     return found
 
@@ -33,7 +34,8 @@ def test_each_kind_of_object_has_a_default(tag: str, name: str) -> None:
 @pytest.mark.parametrize("name", [kind.name for kind in FAMILIES])
 def test_every_family_can_be_chosen_by_name(name: str) -> None:
     tag = "Text" if name.startswith("text_") else "Image"
-    assert Families().of(control(f'prelabel_model="{name}"', tag)).name == name
+    asks = "RectangleLabels" if name.startswith("object_detection/") else "Choices"
+    assert Families().of(control(f'prelabel_model="{name}"', tag, asks)).name == name
 
 
 def test_a_default_once_chosen_stays(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from backend.errors import MediaError, PrelabelError, TaskUnusable
 from backend.labelstudio.config import Control, parse_config
 from backend.labelstudio.connection import Connection
 from backend.labelstudio.media import MediaCache, MediaFetcher, MediaLimits
+from backend.serving import inputs as inputs_module
 from backend.serving.inputs import InputReader, content_key, data_of
 from tests.backend.labelstudio.media.conftest import Web, content
 
@@ -104,11 +105,12 @@ def test_a_text_behind_an_address_is_fetched(reader: InputReader, web: Web) -> N
     assert reader.read(READ_FROM_URL, task(f"{web.url}/letter")) == "Grüße"
 
 
-def test_only_so_many_are_fetched_ahead(reader: InputReader, web: Web) -> None:
+def test_only_so_many_are_fetched_ahead(reader: InputReader, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inputs_module, "AHEAD", 3)
     for number in range(10):
         web.pages[f"/{number}"] = content(png())
     tasks = [task(f"{web.url}/{number}") for number in range(10)]
-    inputs = reader.read_many(IMAGE, tasks, ahead=3)
+    inputs = reader.read_many(IMAGE, tasks)
     next(inputs)  # the first, and so its place is taken by the fourth once the second is asked for
     until(lambda: len(web.seen) >= 3, "prefetching")
     assert len(web.seen) == 3
