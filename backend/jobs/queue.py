@@ -2,7 +2,8 @@
 
 The mark is a member of a sorted set in Redis, with the time when the training is due. Events set it and the start of
 a training takes it away, so whatever arrives while a training is queued is covered by it, and whatever arrives while
-it runs makes exactly one more run. All of it can be rebuilt: Label Studio holds the facts.
+it runs makes exactly one more run. A refresh is marked in the same way, by the version that is to be shown. All of
+it can be rebuilt: Label Studio holds the facts.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from backend.jobs.view import JobKind, JobState, JobView, failure_of, state_of, 
 log = logging.getLogger(__name__)
 
 DUE = "prelabel:due"
+UNSHOWN = "prelabel:unshown"
+"""A hash: for each project that is to be refreshed, the version whose predictions are to be written."""
 RETRY_AFTER = (0, 5, 30, 120)
 """Seconds before each further attempt of a failed job."""
 KEEP_FINISHED = 86_400
@@ -40,6 +43,7 @@ if not marked or tonumber(marked) > tonumber(ARGV[3]) then
     redis.call('zadd', KEYS[1], ARGV[2], ARGV[1])
 end
 """
+_SHOWING = "if redis.call('hget', KEYS[1], ARGV[1]) == ARGV[2] then redis.call('hdel', KEYS[1], ARGV[1]) end"
 ORPHANED_AFTER = 15.0
 """Seconds without a sign of life after which a job that no list of RQ's holds is given up."""
 
@@ -87,11 +91,15 @@ class Queue:
         return {uid.decode(): float(score) for uid, score in marks}
 
     def tick(self, now: float) -> list[str]:
-        """Enqueue a training of each project that is due and has none queued or running; returns their uids.
+        """Enqueue a training of each project that is due and has none queued or running; returns their uids. Enqueue
+        the refreshes that were asked for while one ran, too.
 
         Call it every second or so, from as many processes as you like.
         """
         with redis_errors():
+            unshown: Any = self._redis.hgetall(UNSHOWN)
+            for uid, version in unshown.items():
+                self._start(JobKind.REFRESH, uid.decode(), (version.decode(),))
             due: Any = self._redis.zrangebyscore(DUE, "-inf", now)
             return [uid for uid in map(bytes.decode, due) if self._start(JobKind.TRAIN, uid, ()) is not None]
 
@@ -116,16 +124,23 @@ class Queue:
     def refresh(self, uid: str, version: str) -> JobView:
         """Write the predictions of `version`; queued refreshes of the project's other versions are dropped.
 
-        One that runs is not touched: it ends by itself when it sees that it is no longer current.
+        One that runs is not touched: it ends by itself when it sees that it is no longer current, and one of the same
+        version, which may be past the tasks that this is about, is followed by one more.
         """
         wanted = job_id(JobKind.REFRESH, uid, version)
         with redis_errors():
+            self._redis.hset(UNSHOWN, uid, version)
             for other in self._jobs_of(uid, JobKind.REFRESH):
                 if other.id != wanted and state_of(other) in (JobState.QUEUED, JobState.RETRYING):
                     _delete(other)
             self._start(JobKind.REFRESH, uid, (version,))
             job = self._fetch(wanted)
         return self._view(job) if job else JobView(wanted, uid, JobKind.REFRESH, JobState.QUEUED, version)
+
+    def begin_refresh(self, uid: str, version: str) -> None:
+        """Take the mark of that refresh away. A refresh calls this first, before it reads any task."""
+        with redis_errors():
+            self._redis.eval(_SHOWING, 1, UNSHOWN, uid, version)
 
     def job(self, identifier: str) -> JobView:
         """The job of that id. Raises `UnknownJob`."""
@@ -147,6 +162,8 @@ class Queue:
         view = self.job(identifier)
         if view.kind is JobKind.TRAIN:
             self.begin(view.uid)
+        else:
+            self.begin_refresh(view.uid, view.version or "")
         with redis_errors(), suppress(NoSuchJobError, InvalidJobOperation):  # it ended meanwhile, which is as good
             if view.state is JobState.STARTED:
                 send_stop_job_command(self._redis, identifier, serializer=JSONSerializer)
@@ -158,6 +175,7 @@ class Queue:
         """Drop everything about a project: its mark, and its jobs, running or not."""
         self.begin(uid)
         with redis_errors():
+            self._redis.hdel(UNSHOWN, uid)
             jobs = [job for kind in JobKind for job in self._jobs_of(uid, kind)]
         for job in jobs:
             self.cancel(job.id)

@@ -38,7 +38,10 @@ AT_ONCE = 20_000
 
 
 class Show:
-    """Writes the predictions of one version of one project."""
+    """Writes the predictions of one version of one project. Make it when it is your turn: it reads what is stored.
+
+    Nothing more is written once another version is current, or `go_on` answers False.
+    """
 
     def __init__(
         self,
@@ -48,13 +51,14 @@ class Show:
         config: LabellingConfig,
         label_studio: LabelStudio,
         labelled: Sequence[Record],
+        go_on: Callable[[], bool] = lambda: True,
     ) -> None:
         self._with = collaborators
         self._uid = uid
         self._manifest = manifest
         self._label_studio = label_studio
         self._labelled = labelled
-        self._current = _Throttled(lambda: collaborators.versions.current_name(uid) == manifest.name)
+        current = _Throttled(lambda: collaborators.versions.current_name(uid) == manifest.name)
         self._forecaster = _forecaster(collaborators, uid, config)
         versions = {UNTRAINED, *collaborators.versions.names(uid)}
         self._publisher = Publisher(
@@ -62,7 +66,7 @@ class Show:
             Uid(uid).project_id,
             manifest.name,
             ours=lambda row: row.get("model_version") in versions and _looks_ours(row),
-            still_current=self._current,
+            still_current=lambda: go_on() and current(),
             overwriting=ShownLog(collaborators.redis, uid).overwritten,
         )
 

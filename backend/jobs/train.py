@@ -20,6 +20,7 @@ from backend.jobs.progress import report
 from backend.jobs.show import Show
 from backend.jobs.shown import ShownLog
 from backend.jobs.sync import Sync, Synced
+from backend.jobs.turn import Turn
 from backend.labelstudio.client import LabelStudio
 from backend.labelstudio.config import LabellingConfig
 from backend.labelstudio.webhook import claim_webhook
@@ -86,8 +87,10 @@ class Training:
                 return self._unchanged(synced, champion, taught)
             manifest = self._manifest(held.fence, synced, champion, taught)
             held.check()
-            self._publish(manifest)
-            return self._show(manifest, config, synced, label_studio)
+            turn = Turn(self._with.redis, self._uid)
+            with turn.asked():
+                self._publish(manifest)
+                return self._show(turn, manifest, config, synced, label_studio)
 
     def _teach(self, config: LabellingConfig, synced: Synced, champion: Manifest | None) -> dict[str, Taught]:
         """Every control in turn."""
@@ -186,10 +189,13 @@ class Training:
         if missing:
             log.warning("Servers %s did not acknowledge %s; they follow the pointer.", sorted(missing), manifest.name)
 
-    def _show(self, manifest: Manifest, config: LabellingConfig, synced: Synced, label_studio: LabelStudio) -> str:
+    def _show(
+        self, turn: Turn, manifest: Manifest, config: LabellingConfig, synced: Synced, label_studio: LabelStudio
+    ) -> str:
         report("refresh", 0.8, "Writing the predictions that people meet next.")
-        show = Show(self._with, self._uid, manifest, config, label_studio, list(synced.records.values()))
-        written = show.first().written
+        with turn.taken():
+            show = Show(self._with, self._uid, manifest, config, label_studio, list(synced.records.values()))
+            written = show.first().written
         self._with.queue.refresh(self._uid, manifest.name)
         return (
             f"{manifest.name} serves, taught by {len(synced.records)} labelled tasks; {written} predictions are shown."

@@ -7,7 +7,7 @@ import time
 import pytest
 import redis
 from rq.executions import Execution
-from rq.job import Job
+from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from backend.errors import QueueUnavailable, UnknownJob
@@ -24,10 +24,10 @@ def queue(redis_connection: redis.Redis) -> Queue:
     return Queue(redis_connection, functions=JobFunctions(f"{TASKS}.quick", f"{TASKS}.quick"))
 
 
-def end(connection: redis.Redis, identifier: str, status: str) -> None:
+def end(connection: redis.Redis, identifier: str, status: str, queue: str = "train") -> None:
     """Leave the job's hash as RQ leaves that of a job that ended."""
     job = Job.fetch(identifier, connection, serializer=JSONSerializer)
-    open_queue("train", connection).remove(job)
+    open_queue(queue, connection).remove(job)
     job.set_status(status)  # type: ignore[arg-type]
 
 
@@ -135,6 +135,29 @@ def test_newer_refresh_drops_the_queued_older_one(queue: Queue) -> None:
     view = queue.refresh(UID, "v2")
     assert (view.kind, view.version, view.state) == (JobKind.REFRESH, "v2", JobState.QUEUED)
     assert [job.id for job in queue.jobs(UID)] == ["refresh-1_1795149789-v2"]
+
+
+def test_refresh_that_is_asked_for_while_one_runs_is_run_again(queue: Queue, redis_connection: redis.Redis) -> None:
+    view = queue.refresh(UID, "v1")
+    queue.begin_refresh(UID, "v1")
+    queue.refresh(UID, "v1")
+    Job.fetch(view.id, redis_connection, serializer=JSONSerializer).set_status(JobStatus.STARTED)
+    open_queue("background", redis_connection).remove(view.id)
+    queue.tick(time.time())
+    assert queue.job(view.id).state is JobState.STARTED
+    end(redis_connection, view.id, "finished", "background")
+    queue.tick(time.time())
+    assert queue.job(view.id).state is JobState.QUEUED
+    queue.begin_refresh(UID, "v1")
+    end(redis_connection, view.id, "finished", "background")
+    queue.tick(time.time())
+    assert queue.job(view.id).state is JobState.FINISHED
+
+
+def test_cancelled_refresh_does_not_come_back(queue: Queue) -> None:
+    queue.cancel(queue.refresh(UID, "v1").id)
+    queue.tick(time.time())
+    assert [view.state for view in queue.jobs(UID)] == [JobState.CANCELED]
 
 
 def test_projects_whose_ids_begin_alike_do_not_mix(queue: Queue) -> None:
