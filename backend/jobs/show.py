@@ -31,6 +31,8 @@ NEAR = 512
 """Unlabelled tasks among which the training looks for the first ones, so that people wait for no whole project."""
 FIRST = 8
 """Predictions that the training itself writes; the refresh after it writes the others."""
+AWAITED = 2
+"""Of those, so many are written without a pause: the task that is opened next, and one more."""
 UNREAD = 32
 """Of those, as many may still have to be encoded: a second for images. The others were encoded in the background."""
 AT_ONCE = 20_000
@@ -71,13 +73,15 @@ class Show:
         )
 
     def first(self) -> Published:
-        """Write the few predictions that people meet next, and let the project show this version."""
+        """Write the few predictions that people meet next, and let the project show this version as soon as the first
+        of them are there."""
         near = self._needed(islice(self._label_studio.unlabelled_tasks(Uid(self._uid).project_id), NEAR))
         ready = self._forecaster.ready(near, UNREAD)
         predictions = self._forecaster.forecast(ready, self._labelled).predictions[:FIRST]
-        outcome = self._publisher.publish_urgent(predictions, at_once=True)
+        awaited = self._publisher.publish_urgent(predictions[:AWAITED], at_once=AWAITED)
         self._publisher.name_version()
-        return outcome
+        awaited.add(self._publisher.publish_urgent(predictions[AWAITED:]))
+        return awaited
 
     def everything(self, step: Step, watch: Watch, at_once: int = AT_ONCE) -> Published:
         """Write all that is missing, the urgent first. Started again after an interruption, it goes on where it was."""

@@ -12,6 +12,7 @@ from rq.serializers import JSONSerializer
 
 from backend.errors import QueueUnavailable, UnknownJob
 from backend.jobs.connection import open_redis
+from backend.jobs.marks import LONGEST_QUIET
 from backend.jobs.queue import JobFunctions, Queue, open_queue
 from backend.jobs.view import JobKind, JobState
 
@@ -152,6 +153,27 @@ def test_refresh_that_is_asked_for_while_one_runs_is_run_again(queue: Queue, red
     end(redis_connection, view.id, "finished", "background")
     queue.tick(time.time())
     assert queue.job(view.id).state is JobState.FINISHED
+
+
+def test_refresh_waits_for_a_quiet_moment_but_not_for_ever(queue: Queue) -> None:
+    now = time.time()
+    view = queue.refresh(UID, "v1", quiet=20.0)
+    assert (view, view.state) == (queue.job(view.id), JobState.QUEUED)
+    queue.tick(now + 15)
+    assert [job.enqueued_at for job in queue.jobs(UID)] == [None]
+    queue.refresh(UID, "v2", quiet=20.0)
+    assert [job.version for job in queue.jobs(UID)] == ["v2"]
+    for version in ("v3", "v4"):
+        queue.refresh(UID, version, quiet=200.0)
+    queue.tick(now + LONGEST_QUIET - 1)
+    assert [job.enqueued_at for job in queue.jobs(UID)] == [None]
+    queue.tick(now + LONGEST_QUIET + 1)
+    assert [(job.version, job.enqueued_at is not None) for job in queue.jobs(UID)] == [("v4", True)]
+
+
+def test_refresh_that_waits_can_be_cancelled(queue: Queue) -> None:
+    queue.cancel(queue.refresh(UID, "v1", quiet=20.0).id)
+    assert queue.jobs(UID) == []
 
 
 def test_cancelled_refresh_does_not_come_back(queue: Queue) -> None:
