@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from importlib.metadata import version as release_of
 
-from backend.errors import InvalidConfig, NothingToLearn, Superseded, UnknownProject
+from backend.errors import InvalidConfig, NothingToLearn, PrelabelError, StoreDamaged, Superseded, UnknownProject
 from backend.jobs.collaborators import Collaborators, build_collaborators
 from backend.jobs.config import read_config
 from backend.jobs.context import current_settings
@@ -28,6 +28,7 @@ from backend.projects.identity import UNTRAINED
 from backend.serving.swap import announce
 from backend.store.ledger import Event
 from backend.store.manifest import ControlVersion, Manifest
+from backend.store.objects import ObjectMissing
 from model_zoo.base import Progress, Watch
 
 log = logging.getLogger(__name__)
@@ -82,7 +83,12 @@ class Training:
             sync = Sync(self._with.snapshots, self._with.ledger, self._with.roles)
             shown = ShownLog(self._with.redis, self._uid)
             thorough = self._with.facts.is_time("thorough", self._uid, THOROUGH_EVERY)
-            synced = sync.run(self._uid, config, label_studio, shown, thorough=thorough)
+            try:
+                synced = sync.run(self._uid, config, label_studio, shown, thorough=thorough)
+            except PrelabelError:
+                if thorough:
+                    self._with.facts.not_done("thorough", self._uid)
+                raise
             self._with.facts.synced(self._uid, len(synced.records), synced.total)
             champion = self._with.versions.current(self._uid)
             taught = self._teach(config, synced, champion)
@@ -127,7 +133,12 @@ class Training:
         """The tasks that were labelled when the champion was trained."""
         if champion is None or champion.snapshot is None:
             return frozenset()
-        return frozenset(record.task for record in self._with.snapshots.read(self._uid, champion.snapshot))
+        try:
+            return frozenset(record.task for record in self._with.snapshots.read(self._uid, champion.snapshot))
+        except (StoreDamaged, ObjectMissing) as error:
+            # As if it had met none of them before, which can only make it look better than it is.
+            log.warning("Project %s: What %s learnt from is not known any more: %s", self._uid, champion.name, error)
+            return frozenset()
 
     def _held_back(self) -> frozenset[str]:
         """Fingerprints of what challengers that the gate held back had learnt from."""
