@@ -54,6 +54,10 @@ class StoreError(PrelabelError):
     """The store is unreachable, or an object in it is damaged or incomplete."""
 
 
+class StoreDamaged(StoreError):
+    """An object is there, and is not what was written."""
+
+
 class Superseded(PrelabelError):
     """A publish whose fencing token is older than what is already there: another worker was first."""
 

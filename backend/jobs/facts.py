@@ -67,6 +67,11 @@ class FactBoard:
         with redis_errors():
             return bool(self._redis.set(f"prelabel:{what}:{uid}", 1, nx=True, ex=every))
 
+    def not_done(self, what: str, uid: str) -> None:
+        """It failed, so it is time again."""
+        with redis_errors():
+            self._redis.delete(f"prelabel:{what}:{uid}")
+
     def forget(self, uid: str) -> None:
         with redis_errors():
             self._redis.delete(_key(uid))

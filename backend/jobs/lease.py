@@ -1,4 +1,5 @@
-"""A project's lease: who may train it now, and the growing number that tells old leaseholders from new ones.
+"""A project's lease: who may train it (or write its predictions) now, and the growing number that tells old
+leaseholders from new ones.
 
 The lease keeps two trainings of a project apart most of the time. The fence keeps them apart always: publishing
 refuses a number lower than the one already there, so a process that was asleep while its lease ran out does no harm.
@@ -47,8 +48,8 @@ class Lease:
     while whoever holds it already may still publish.
     """
 
-    def __init__(self, connection: redis.Redis, uid: str, owner: str, fence: int, ttl: float) -> None:
-        self.uid = uid
+    def __init__(self, connection: redis.Redis, name: str, owner: str, fence: int, ttl: float) -> None:
+        self.name = name
         self.fence = fence
         self._redis = connection
         self._owner = owner
@@ -56,7 +57,7 @@ class Lease:
         self._until = time.monotonic() + ttl
         self._lost = False
         self._stop = threading.Event()
-        self._heart = threading.Thread(target=self._beat, name=f"prelabel-lease-{uid}", daemon=True)
+        self._heart = threading.Thread(target=self._beat, name=f"prelabel-lease-{name}", daemon=True)
 
     @property
     def held(self) -> bool:
@@ -68,7 +69,7 @@ class Lease:
         self._prolong()
         if not self.held:
             raise Superseded(
-                f"The lease of project {self.uid} was lost (fence {self.fence}); another worker may be training it. "
+                f"The lease of project {self.name} was lost (fence {self.fence}); another worker may have it. "
                 "What this run made is dropped."
             )
 
@@ -82,9 +83,9 @@ class Lease:
         self._stop.set()
         self._heart.join()
         try:
-            self._redis.eval(_RELEASE, 1, _key(self.uid), self._owner)
+            self._redis.eval(_RELEASE, 1, _key(self.name), self._owner)
         except redis.RedisError as problem:
-            log.debug("The lease of %s was not given back and runs out by itself: %s", self.uid, problem)
+            log.debug("The lease of %s was not given back and runs out by itself: %s", self.name, problem)
 
     def _beat(self) -> None:
         while not self._lost and not self._stop.wait(self._ttl / 5):
@@ -93,9 +94,9 @@ class Lease:
     def _prolong(self) -> None:
         asked = time.monotonic()
         try:
-            kept = self._redis.eval(_PROLONG, 1, _key(self.uid), self._owner, int(self._ttl * 1000))
+            kept = self._redis.eval(_PROLONG, 1, _key(self.name), self._owner, int(self._ttl * 1000))
         except redis.RedisError as problem:
-            log.warning("The lease of %s could not be prolonged: %s", self.uid, problem)
+            log.warning("The lease of %s could not be prolonged: %s", self.name, problem)
             return
         if kept:
             self._until = asked + self._ttl
@@ -104,39 +105,47 @@ class Lease:
 
 
 @contextmanager
-def lease(connection: redis.Redis, uid: str, *, at_least: int = 1, ttl: float = TTL) -> Iterator[Lease]:
-    """Hold the lease of project `uid` within the block.
+def lease(
+    connection: redis.Redis, uid: str, *, doing: str = "trained", at_least: int = 1, ttl: float = TTL
+) -> Iterator[Lease]:
+    """Hold the lease of project `uid` within the block. Being `doing` something else has a lease of its own.
 
     `at_least` is one more than the fence of the published version, for a Redis that has lost its memory. A lease
     whose process on this machine is dead is taken over at once; another is waited for as long as it can live without
     a sign of life. Raises `Superseded` when it goes on living, `QueueUnavailable` when Redis is away.
     """
     with redis_errors():
-        held = _acquire(connection, uid, at_least, ttl)
+        held = _acquire(connection, uid, doing, at_least, ttl)
     with held:
         yield held
 
 
-def _acquire(connection: redis.Redis, uid: str, at_least: int, ttl: float) -> Lease:
-    owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
+def _acquire(connection: redis.Redis, uid: str, doing: str, at_least: int, ttl: float) -> Lease:
+    name = uid if doing == "trained" else f"{uid}:{doing}"
+    owner = new_owner()
     deadline = time.monotonic() + ttl + 1
     while True:
         fence, holder = connection.eval(
-            _ACQUIRE, 2, _key(uid), f"prelabel:fence:{uid}", owner, int(ttl * 1000), at_least
+            _ACQUIRE, 2, _key(name), f"prelabel:fence:{name}", owner, int(ttl * 1000), at_least
         )
         if fence:
-            return Lease(connection, uid, owner, int(fence), ttl)
-        if _is_dead(holder.decode()):
-            connection.eval(_RELEASE, 1, _key(uid), holder)
+            return Lease(connection, name, owner, int(fence), ttl)
+        if is_dead(holder.decode()):
+            connection.eval(_RELEASE, 1, _key(name), holder)
         elif time.monotonic() > deadline:
-            raise Superseded(f"Project {uid} is being trained by {holder.decode()}; this run leaves it alone.")
+            raise Superseded(f"Project {uid} is being {doing} by {holder.decode()}; this run leaves it alone.")
         else:
             time.sleep(min(0.2, ttl / 5))
 
 
-def _is_dead(holder: str) -> bool:
-    """Whether `holder` was a process of this machine that exists no more."""
-    host, pid, _ = holder.rsplit(":", 2)
+def new_owner() -> str:
+    """A name for what this process holds, or asks for, now."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
+
+
+def is_dead(owner: str) -> bool:
+    """Whether `owner` was a process of this machine that exists no more."""
+    host, pid, _ = owner.rsplit(":", 2)
     if host != socket.gethostname():
         return False
     try:
@@ -148,8 +157,8 @@ def _is_dead(holder: str) -> bool:
     return False
 
 
-def _key(uid: str) -> str:
-    return f"prelabel:lease:{uid}"
+def _key(name: str) -> str:
+    return f"prelabel:lease:{name}"
 
 
 __all__ = ["TTL", "Lease", "QueueUnavailable", "lease"]

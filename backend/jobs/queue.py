@@ -1,8 +1,6 @@
-"""The queue of background work: RQ's two queues, and a mark for every project that is due for training.
+"""The queue of background work: RQ's two queues, and marks for the projects that are due for training or refresh.
 
-The mark is a member of a sorted set in Redis, with the time when the training is due. Events set it and the start of
-a training takes it away, so whatever arrives while a training is queued is covered by it, and whatever arrives while
-it runs makes exactly one more run. All of it can be rebuilt: Label Studio holds the facts.
+All of it can be rebuilt: Label Studio holds the facts.
 """
 
 from __future__ import annotations
@@ -25,21 +23,15 @@ from rq.serializers import JSONSerializer
 
 from backend.errors import UnknownJob
 from backend.jobs.connection import redis_errors
+from backend.jobs.marks import RefreshMarks, TrainingMarks, Unshown
 from backend.jobs.view import JobKind, JobState, JobView, failure_of, state_of, view_of
 
 log = logging.getLogger(__name__)
 
-DUE = "prelabel:due"
 RETRY_AFTER = (0, 5, 30, 120)
 """Seconds before each further attempt of a failed job."""
 KEEP_FINISHED = 86_400
 KEEP_FAILED = 7 * 86_400
-_POSTPONE = """
-local marked = redis.call('zscore', KEYS[1], ARGV[1])
-if not marked or tonumber(marked) > tonumber(ARGV[3]) then
-    redis.call('zadd', KEYS[1], ARGV[2], ARGV[1])
-end
-"""
 ORPHANED_AFTER = 15.0
 """Seconds without a sign of life after which a job that no list of RQ's holds is given up."""
 
@@ -61,6 +53,8 @@ class Queue:
         self._redis = connection
         self._timeout = job_timeout
         self._functions = functions or JobFunctions()
+        self._due = TrainingMarks(connection)
+        self._unshown = RefreshMarks(connection)
         self._train = open_queue("train", connection)
         self._background = open_queue("background", connection)
 
@@ -70,30 +64,30 @@ class Queue:
         With `postpone` a mark that is not yet due moves to `due` instead: so training waits for a quiet moment.
         """
         with redis_errors():
-            if postpone:
-                self._redis.eval(_POSTPONE, 1, DUE, uid, due, time.time())
-            else:
-                self._redis.zadd(DUE, {uid: due}, lt=True)
+            self._due.put(uid, due, postpone=postpone)
 
     def begin(self, uid: str) -> None:
         """Take the mark away. A training calls this first, before it reads any annotation."""
         with redis_errors():
-            self._redis.zrem(DUE, uid)
+            self._due.remove(uid)
 
     def due(self) -> dict[str, float]:
         """The marked projects, with the unix time when each is due; the earliest first."""
         with redis_errors():
-            marks: Any = self._redis.zrange(DUE, 0, -1, withscores=True)
-        return {uid.decode(): float(score) for uid, score in marks}
+            return self._due.all()
 
     def tick(self, now: float) -> list[str]:
-        """Enqueue a training of each project that is due and has none queued or running; returns their uids.
+        """Enqueue a training of each project that is due and has none queued or running; returns their uids. Enqueue
+        the refreshes that are due, too.
 
         Call it every second or so, from as many processes as you like.
         """
         with redis_errors():
-            due: Any = self._redis.zrangebyscore(DUE, "-inf", now)
-            return [uid for uid in map(bytes.decode, due) if self._start(JobKind.TRAIN, uid, ()) is not None]
+            for uid, mark in self._unshown.all().items():
+                if mark.due <= now:
+                    self._start(JobKind.REFRESH, uid, (mark.version,))
+            due = [uid for uid, at in self._due.all().items() if at <= now]
+            return [uid for uid in due if self._start(JobKind.TRAIN, uid, ()) is not None]
 
     def hasten(self, uid: str) -> None:
         """Enqueue a training of the project now, unless one is queued or running.
@@ -113,27 +107,39 @@ class Queue:
             return JobView(job_id(JobKind.TRAIN, uid), uid, JobKind.TRAIN, JobState.QUEUED)
         return self._view(job)
 
-    def refresh(self, uid: str, version: str) -> JobView:
+    def refresh(self, uid: str, version: str, quiet: float = 0.0) -> JobView:
         """Write the predictions of `version`; queued refreshes of the project's other versions are dropped.
 
-        One that runs is not touched: it ends by itself when it sees that it is no longer current.
+        One that runs is not touched: it ends by itself when it sees that it is no longer current, and one of the same
+        version, which may be past the tasks that this is about, is followed by one more. It starts once nobody has
+        asked for one for `quiet` seconds.
         """
-        wanted = job_id(JobKind.REFRESH, uid, version)
         with redis_errors():
+            mark = self._unshown.put(uid, version, quiet)
+            wanted = job_id(JobKind.REFRESH, uid, version)
             for other in self._jobs_of(uid, JobKind.REFRESH):
                 if other.id != wanted and state_of(other) in (JobState.QUEUED, JobState.RETRYING):
                     _delete(other)
-            self._start(JobKind.REFRESH, uid, (version,))
+            if mark.due <= time.time():
+                self._start(JobKind.REFRESH, uid, (version,))
             job = self._fetch(wanted)
-        return self._view(job) if job else JobView(wanted, uid, JobKind.REFRESH, JobState.QUEUED, version)
+        return self._view(job) if job else _waiting(uid, mark)
+
+    def begin_refresh(self, uid: str, version: str) -> None:
+        """Take the mark of that refresh away. A refresh calls this first, before it reads any task."""
+        with redis_errors():
+            self._unshown.remove(uid, version)
 
     def job(self, identifier: str) -> JobView:
         """The job of that id. Raises `UnknownJob`."""
         with redis_errors():
             job = self._fetch(identifier)
-        if job is None:
+            waiting = {view.id: view for view in self._waiting()} if job is None else {}
+        if job is not None:
+            return self._view(job)
+        if identifier not in waiting:
             raise UnknownJob(f"Got job {identifier!r}, which the queue does not have; GET / lists the jobs there are.")
-        return self._view(job)
+        return waiting[identifier]
 
     def said(self, identifier: str) -> str | None:
         """The sentence that a finished job returned. Raises `UnknownJob`."""
@@ -144,17 +150,25 @@ class Queue:
         return str(value) if value is not None else None
 
     def jobs(self, uid: str | None = None) -> list[JobView]:
-        """All jobs, or one project's: the ones that ended are kept for a day, failed ones for a week. Newest first."""
+        """All jobs, or one project's: the ones that ended are kept for a day, failed ones for a week. Newest first.
+
+        A refresh that waits for a quiet moment is one of them, as a queued one.
+        """
         with redis_errors():
-            found = [self._view(job) for kind in JobKind for job in self._jobs_of(uid, kind)]
+            found = {job.id: self._view(job) for kind in JobKind for job in self._jobs_of(uid, kind)}
+            for view in self._waiting():
+                if uid in (None, view.uid) and not (view.id in found and found[view.id].state.alive):
+                    found[view.id] = view
         oldest = datetime.min.replace(tzinfo=timezone.utc)
-        return sorted(found, key=lambda view: view.enqueued_at or oldest, reverse=True)
+        return sorted(found.values(), key=lambda view: view.enqueued_at or oldest, reverse=True)
 
     def cancel(self, identifier: str) -> None:
         """Stop a job, running or not; a marked project's training is unmarked, too. Raises `UnknownJob`."""
         view = self.job(identifier)
         if view.kind is JobKind.TRAIN:
             self.begin(view.uid)
+        else:
+            self.begin_refresh(view.uid, view.version or "")
         with redis_errors(), suppress(NoSuchJobError, InvalidJobOperation):  # it ended meanwhile, which is as good
             if view.state is JobState.STARTED:
                 send_stop_job_command(self._redis, identifier, serializer=JSONSerializer)
@@ -166,6 +180,7 @@ class Queue:
         """Drop everything about a project: its mark, and its jobs, running or not."""
         self.begin(uid)
         with redis_errors():
+            self._unshown.remove(uid)
             jobs = [job for kind in JobKind for job in self._jobs_of(uid, kind)]
         for job in jobs:
             self.cancel(job.id)
@@ -182,6 +197,10 @@ class Queue:
             ]
             self._redis.delete(f"rq:worker:{worker_name}")
         return lost
+
+    def _waiting(self) -> list[JobView]:
+        """The refreshes that wait for a quiet moment, or for one of the same version to end."""
+        return [_waiting(uid, mark) for uid, mark in self._unshown.all().items()]
 
     def _start(self, kind: JobKind, uid: str, more: tuple[str, ...], *, impatient: bool = False) -> Job | None:
         """Enqueue the job unless it is alive already. `impatient`: one that waits for its next attempt starts now."""
@@ -279,6 +298,10 @@ class Queue:
 def job_id(kind: JobKind, uid: str, *more: str) -> str:
     """The fixed id of a project's job: RQ allows no dots in it."""
     return "-".join((kind.value, uid.replace(".", "_"), *more))
+
+
+def _waiting(uid: str, mark: Unshown) -> JobView:
+    return JobView(job_id(JobKind.REFRESH, uid, mark.version), uid, JobKind.REFRESH, JobState.QUEUED, mark.version)
 
 
 def open_queue(name: str, connection: redis.Redis) -> rq.Queue:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from contextlib import closing
 
-from backend.errors import InvalidConfig, UnknownProject
+from backend.errors import InvalidConfig, Superseded, UnknownProject
 from backend.jobs.collaborators import Collaborators, build_collaborators
 from backend.jobs.config import read_config
 from backend.jobs.context import current_settings
 from backend.jobs.featurise import Featuriser
 from backend.jobs.progress import report
 from backend.jobs.show import Show
+from backend.jobs.turn import Turn
 from backend.labelstudio.client import LabelStudio
 from backend.labelstudio.config import LabellingConfig
 from backend.projects.identity import UNTRAINED, Uid
@@ -28,12 +29,16 @@ def run(uid: str, version: str) -> str:
     """
     with closing(build_collaborators(current_settings())) as collaborators:
         try:
+            collaborators.queue.begin_refresh(uid, version)
             record = collaborators.records.get(uid)
             with collaborators.label_studio() as label_studio:
                 config = read_config(label_studio, record)
                 if version == UNTRAINED:
                     return _prepare(collaborators, uid, config, label_studio)
                 return _refresh(collaborators, uid, version, config, label_studio)
+        except Superseded as reason:  # it is another job's turn, which will not see what this refresh is about
+            collaborators.queue.refresh(uid, collaborators.versions.current_name(uid))
+            return str(reason)
         except (InvalidConfig, UnknownProject) as reason:
             log.info("Project %s: %s", uid, reason)
             return str(reason)  # trying again would change nothing
@@ -48,12 +53,21 @@ def _refresh(
     head = collaborators.snapshots.head(uid)
     labelled = list(collaborators.snapshots.read(uid, head)) if head else []
 
+    turn = Turn(collaborators.redis, uid)
+
     def step(done: int, total: int) -> None:
         report("features", 0.5 * done / total, f"Looked at {done} of {total} tasks.")
+        if turn.is_asked():
+            raise Superseded(f"A training writes its first predictions; those of {version} wait for it.")
 
-    outcome = Show(collaborators, uid, manifest, config, label_studio, labelled).everything(step, Watch())
+    show = Show(collaborators, uid, manifest, config, label_studio, labelled, go_on=lambda: not turn.is_asked())
+    show.compile()
+    with turn.taken():
+        outcome = show.everything(step, Watch())
     if outcome.superseded:
-        return f"A version after {version} serves; the rest is left to its refresh."
+        current = collaborators.versions.current_name(uid)
+        collaborators.queue.refresh(uid, current)
+        return f"{outcome.written} predictions of {version} written; the rest is left to the refresh of {current}."
     refused = f", {len(outcome.refused)} refused" if outcome.refused else ""
     return f"{outcome.written} predictions of {version} written, {outcome.drafted} left to their drafts{refused}."
 

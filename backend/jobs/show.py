@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -31,6 +32,8 @@ NEAR = 512
 """Unlabelled tasks among which the training looks for the first ones, so that people wait for no whole project."""
 FIRST = 8
 """Predictions that the training itself writes; the refresh after it writes the others."""
+AWAITED = 2
+"""Of those, so many are written without a pause: the task that is opened next, and one more."""
 UNREAD = 32
 """Of those, as many may still have to be encoded: a second for images. The others were encoded in the background."""
 AT_ONCE = 20_000
@@ -41,7 +44,10 @@ AT_ONCE_RAW = 512
 
 
 class Show:
-    """Writes the predictions of one version of one project."""
+    """Writes the predictions of one version of one project; `first` and `everything` when it is your turn.
+
+    Nothing more is written once another version is current, or `go_on` answers False.
+    """
 
     def __init__(
         self,
@@ -51,6 +57,7 @@ class Show:
         config: LabellingConfig,
         label_studio: LabelStudio,
         labelled: Sequence[Record],
+        go_on: Callable[[], bool] = lambda: True,
     ) -> None:
         self._with = collaborators
         self._uid = uid
@@ -58,36 +65,43 @@ class Show:
         self._label_studio = label_studio
         self._labelled = labelled
         self._current = _Throttled(lambda: collaborators.versions.current_name(uid) == manifest.name)
+        self._go_on = go_on
         self._version = _loaded(collaborators, uid, config)
         self._raw = any(control.family.encoder() is None for control in self._version.controls.values())
         self._forecaster = _forecaster(collaborators, uid, config, self._version)
-        versions = {UNTRAINED, *collaborators.versions.names(uid)}
-        self._publisher = Publisher(
-            label_studio,
-            Uid(uid).project_id,
-            manifest.name,
+
+    @cached_property
+    def _publisher(self) -> Publisher:
+        """Made when it is first needed, for it reads what is stored."""
+        versions = {UNTRAINED, *self._with.versions.names(self._uid)}
+        return Publisher(
+            self._label_studio,
+            Uid(self._uid).project_id,
+            self._manifest.name,
             ours=lambda row: row.get("model_version") in versions and _looks_ours(row),
-            still_current=self._current,
-            overwriting=ShownLog(collaborators.redis, uid).overwritten,
+            still_current=lambda: self._go_on() and self._current(),
+            overwriting=ShownLog(self._with.redis, self._uid).overwritten,
         )
 
+    def compile(self) -> None:
+        """Compile the models, for this and for the servers. It takes long, and needs no turn."""
+        for loaded in self._version.controls.values():
+            self._with.forms.make_all(loaded.model.programs())
+
     def first(self) -> Published:
-        """Write the few predictions that people meet next, and let the project show this version."""
+        """Write the few predictions that people meet next, and let the project show this version as soon as the first
+        of them are there."""
         look = NEAR_RAW if self._raw else NEAR
         near = self._needed(islice(self._label_studio.unlabelled_tasks(Uid(self._uid).project_id), look))
         ready = self._forecaster.ready(near, UNREAD)
         predictions = self._forecaster.forecast(ready, self._labelled).predictions[:FIRST]
-        outcome = self._publisher.publish_urgent(predictions, at_once=True)
+        awaited = self._publisher.publish_urgent(predictions[:AWAITED], at_once=AWAITED)
         self._publisher.name_version()
-        return outcome
+        awaited.add(self._publisher.publish_urgent(predictions[AWAITED:]))
+        return awaited
 
     def everything(self, step: Step, watch: Watch, at_once: int = AT_ONCE) -> Published:
-        """Write all that is missing, the urgent first. Started again after an interruption, it goes on where it was.
-
-        Models are compiled before, for this and for the servers.
-        """
-        for loaded in self._version.controls.values():
-            self._with.forms.make_all(loaded.model.programs())
+        """Write all that is missing, the urgent first. Started again after an interruption, it goes on where it was."""
         total = Published()
         tasks = self._label_studio.unlabelled_tasks(Uid(self._uid).project_id)
         at_once = min(at_once, AT_ONCE_RAW) if self._raw else at_once

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.converters import CONVERTERS
+from backend.errors import StoreDamaged
 from backend.evaluation.kinds import EVALUATIONS
 from backend.jobs.shown import Shown, ShownLog, shown_at
 from backend.labelstudio.changes import LabelledTask, TaskMark, changes_since
@@ -20,6 +21,7 @@ from backend.projects.identity import Uid, unix_time
 from backend.projects.judgement import judge
 from backend.projects.roles import RolePolicy, role
 from backend.store.ledger import Entry, Judged, Ledger
+from backend.store.objects import ObjectMissing
 from backend.store.records import Annotation, Record
 from backend.store.snapshots import Snapshots
 
@@ -53,8 +55,7 @@ class Sync:
         Raises `LabelStudioError`, `StoreError`.
         """
         project = Uid(uid).project_id
-        base = self._snapshots.head(uid)
-        known = {record.task: record for record in self._snapshots.read(uid, base)} if base else {}
+        base, known = self._base(uid)
         cursor = self._snapshots.index(uid, base).cursor if base else None
         marks = {task: TaskMark(record.updated_at, len(record.submitted)) for task, record in known.items()}
         changes = changes_since(label_studio, project, cursor, marks, thorough=thorough)
@@ -69,6 +70,15 @@ class Sync:
         records = {task: record for task, record in now.items() if task not in changes.deleted}
         changed = bool(fresh or changes.deleted) or base is None
         return Synced(snapshot, records, changed, label_studio.totals(project).tasks)
+
+    def _base(self, uid: str) -> tuple[str | None, dict[int, Record]]:
+        """The newest snapshot and what is in it; nothing where it is damaged, for Label Studio has all of it still."""
+        base = self._snapshots.head(uid)
+        try:
+            return base, {record.task: record for record in self._snapshots.read(uid, base)} if base else {}
+        except (StoreDamaged, ObjectMissing) as error:
+            log.warning("Project %s: All labels are read anew, because the last snapshot is no use: %s", uid, error)
+            return None, {}
 
     def _records(
         self, tasks: Iterable[LabelledTask], known: Mapping[int, Record], accepted: set[int]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from importlib.metadata import version as release_of
 
-from backend.errors import InvalidConfig, NothingToLearn, Superseded, UnknownProject
+from backend.errors import InvalidConfig, NothingToLearn, PrelabelError, StoreDamaged, Superseded, UnknownProject
 from backend.jobs.collaborators import Collaborators, build_collaborators
 from backend.jobs.config import read_config
 from backend.jobs.context import current_settings
@@ -20,6 +20,7 @@ from backend.jobs.progress import report
 from backend.jobs.show import Show
 from backend.jobs.shown import ShownLog
 from backend.jobs.sync import Sync, Synced
+from backend.jobs.turn import Turn
 from backend.labelstudio.client import LabelStudio
 from backend.labelstudio.config import LabellingConfig
 from backend.labelstudio.webhook import claim_webhook
@@ -28,6 +29,7 @@ from backend.projects.record import ProjectRecord
 from backend.serving.swap import announce
 from backend.store.ledger import Event
 from backend.store.manifest import ControlVersion, Manifest
+from backend.store.objects import ObjectMissing
 from model_zoo.base import Progress, Watch
 from model_zoo.errors import Cancelled
 
@@ -35,6 +37,9 @@ log = logging.getLogger(__name__)
 
 THOROUGH_EVERY = 3600
 """Seconds between two comparisons of all annotated tasks, for changes that leave no trace in times and totals."""
+QUIET = 3.0
+"""Seconds without another version before everything is refreshed: while somebody labels task after task, most of it
+would be out of date before anybody saw it, and the writing makes Label Studio slow to take the labels."""
 VERDICT = "verdict"
 """The kind of ledger event that says what the gate made of a challenger."""
 RECORDED_PACKAGES = ("prelabel", "torch", "transformers", "timm", "scikit-learn", "numpy")
@@ -80,7 +85,12 @@ class Training:
             sync = Sync(self._with.snapshots, self._with.ledger, self._with.roles)
             shown = ShownLog(self._with.redis, self._uid)
             thorough = self._with.facts.is_time("thorough", self._uid, THOROUGH_EVERY)
-            synced = sync.run(self._uid, config, label_studio, shown, thorough=thorough)
+            try:
+                synced = sync.run(self._uid, config, label_studio, shown, thorough=thorough)
+            except PrelabelError:
+                if thorough:
+                    self._with.facts.not_done("thorough", self._uid)
+                raise
             self._with.facts.synced(self._uid, len(synced.records), synced.total)
             champion = self._with.versions.current(self._uid)
             taught = self._teach(held, record, config, synced, champion)
@@ -88,8 +98,10 @@ class Training:
                 return self._unchanged(synced, champion, taught)
             manifest = self._manifest(held.fence, synced, champion, taught)
             held.check()
-            self._publish(manifest)
-            return self._show(manifest, config, synced, label_studio)
+            turn = Turn(self._with.redis, self._uid)
+            with turn.asked():
+                self._publish(manifest)
+                return self._show(turn, manifest, config, synced, label_studio)
 
     def _teach(
         self,
@@ -125,7 +137,12 @@ class Training:
         """The tasks that were labelled when the champion was trained."""
         if champion is None or champion.snapshot is None:
             return frozenset()
-        return frozenset(record.task for record in self._with.snapshots.read(self._uid, champion.snapshot))
+        try:
+            return frozenset(record.task for record in self._with.snapshots.read(self._uid, champion.snapshot))
+        except (StoreDamaged, ObjectMissing) as error:
+            # As if it had met none of them before, which can only make it look better than it is.
+            log.warning("Project %s: What %s learnt from is not known any more: %s", self._uid, champion.name, error)
+            return frozenset()
 
     def _held_back(self) -> frozenset[str]:
         """Fingerprints of what challengers that the gate held back had learnt from."""
@@ -190,11 +207,14 @@ class Training:
         if missing:
             log.warning("Servers %s did not acknowledge %s; they follow the pointer.", sorted(missing), manifest.name)
 
-    def _show(self, manifest: Manifest, config: LabellingConfig, synced: Synced, label_studio: LabelStudio) -> str:
+    def _show(
+        self, turn: Turn, manifest: Manifest, config: LabellingConfig, synced: Synced, label_studio: LabelStudio
+    ) -> str:
         report("refresh", 0.8, "Writing the predictions that people meet next.")
-        show = Show(self._with, self._uid, manifest, config, label_studio, list(synced.records.values()))
-        written = show.first().written
-        self._with.queue.refresh(self._uid, manifest.name)
+        with turn.taken():
+            show = Show(self._with, self._uid, manifest, config, label_studio, list(synced.records.values()))
+            written = show.first().written
+        self._with.queue.refresh(self._uid, manifest.name, quiet=QUIET)
         return (
             f"{manifest.name} serves, taught by {len(synced.records)} labelled tasks; {written} predictions are shown."
         )

@@ -116,14 +116,15 @@ class Publisher:
         drafted = self._drafts()
         return [task for task in tasks if not self._is_done(task) and task not in drafted]
 
-    def publish_urgent(self, predictions: Iterable[NewPrediction], *, at_once: bool = False) -> Published:
+    def publish_urgent(self, predictions: Iterable[NewPrediction], *, at_once: int = 0) -> Published:
         """Write what people will meet next, one by one and with clusters; the most urgent first.
 
-        Between two writes Label Studio is left to people for a moment, unless somebody waits for these (`at_once`).
+        Between two writes Label Studio is left to people for a moment, but for the `at_once` first, which somebody
+        waits for.
         """
         outcome = Published()
-        for prediction in self._writable(predictions, outcome):
-            with _considerate() if not at_once else nullcontext():
+        for number, prediction in enumerate(self._writable(predictions, outcome)):
+            with _considerate() if number >= at_once else nullcontext():
                 self._write(prediction, outcome)
         return outcome
 

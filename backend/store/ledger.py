@@ -6,6 +6,7 @@ Facts are only ever added. A job that runs twice adds the same facts twice, whic
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar
@@ -17,6 +18,8 @@ from backend.projects.roles import Role
 from backend.store import paths
 from backend.store.objects import ObjectStore, to_json
 from backend.store.segments import SegmentLog
+
+log = logging.getLogger(__name__)
 
 _MERGE_ABOVE = 64
 """Segments a project may have before they are merged into one."""
@@ -80,7 +83,10 @@ class Ledger:
         data = b"".join(to_json(_row(entry)) + b"\n" for entry in entries)
         if data:
             self._log(uid).append(data)
-            self._merge(uid)
+            try:
+                self._merge(uid)
+            except StoreError as error:  # what was to be recorded is; the next one merges
+                log.warning("The ledger of project %s is left in many small files: %s", uid, error)
 
     def read(self, uid: str) -> list[Entry]:
         """Every fact once, by time; those of the same time in the order in which they were recorded."""

@@ -6,9 +6,11 @@ may meet an entry twice meanwhile: what is kept here must bear that.
 
 from __future__ import annotations
 
+import random
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import TypeVar
 
 from backend.errors import StoreError
@@ -16,6 +18,8 @@ from backend.store.objects import ObjectMissing, ObjectStore
 
 _T = TypeVar("_T")
 _ATTEMPTS = 20
+_LONGEST_WAIT = 0.2
+"""Seconds before the last attempt: processes that merge the same folder at once get out of each other's way."""
 
 
 class SegmentLog:
@@ -39,19 +43,18 @@ class SegmentLog:
     def load(self, read: Callable[[str], _T], known: Mapping[str, _T]) -> dict[str, _T]:
         """All segments by name, oldest first: taken from `known`, which never goes stale, or else from `read`.
 
-        A folder that is listed while segments are merged may show neither the old ones nor the new one, so only a
-        listing that still holds after the reading counts.
+        A folder that is listed while segments are merged may show neither the old ones nor the new one. So it is
+        listed twice: what the first listing lacks for that reason is in the second, unless that one was listed while
+        others were merged, and then it lacks some of the first. Segments that are added meanwhile do no harm.
         """
-        names = self.names()
-        for _ in range(_ATTEMPTS):
-            listed = names
-            try:
-                loaded = {name: known[name] if name in known else read(name) for name in listed}
-            except ObjectMissing:
-                loaded = None
-            names = self.names()
-            if loaded is not None and names == listed:
-                return loaded
+        before = self.names()
+        for attempt in range(_ATTEMPTS):
+            listed = self.names()
+            if set(before) <= set(listed):
+                with suppress(ObjectMissing):  # merged away between the listing and the reading
+                    return {name: known[name] if name in known else read(name) for name in listed}
+            before = listed
+            time.sleep(random.uniform(0, _LONGEST_WAIT * attempt / _ATTEMPTS))
         raise StoreError(f"{self._folder} changed {_ATTEMPTS} times while it was read. Try again.")
 
     def merge(self, names: Iterable[str], data: bytes) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from backend.errors import StoreError
+from backend.errors import StoreDamaged, StoreError
 from backend.store import paths
 from backend.store.objects import ObjectMissing, ObjectStore, to_json
 from backend.store.records import Record
@@ -76,7 +76,7 @@ class Snapshots:
                 chunks[bucket] = (self._put_chunk(uid, after), len(after))
         index = SnapshotIndex(chunks, cursor).to_bytes()
         snapshot = _sha256(index)
-        self._store.create(_index_name(uid, snapshot), index)
+        self._store.write(_index_name(uid, snapshot), index)  # the same again, or in the place of a damaged one
         return snapshot
 
     def read(self, uid: str, snapshot: str) -> Iterator[Record]:
@@ -93,7 +93,10 @@ class Snapshots:
         return {task: record for chunk in loaded for task, record in chunk.items() if task in tasks}
 
     def index(self, uid: str, snapshot: str) -> SnapshotIndex:
-        """The snapshot's cursor and number of tasks, without reading records. Raises `StoreError`."""
+        """The snapshot's cursor and number of tasks, without reading records.
+
+        Raises `StoreDamaged` where it is not what was written, as all that reads a snapshot does.
+        """
         value = json.loads(_intact(self._store.read(_index_name(uid, snapshot)), snapshot))
         if value.get("format") != _FORMAT:
             raise StoreError(f"Got a snapshot of format {value.get('format')}, wanted {_FORMAT}. Update Prelabel.")
@@ -117,13 +120,13 @@ class Snapshots:
         try:
             lines = _intact(gzip.decompress(packed), digest).splitlines()
         except (OSError, EOFError) as error:
-            raise StoreError(f"Chunk {digest} of project {uid}'s snapshots is damaged: {error}.") from None
+            raise StoreDamaged(f"Chunk {digest} of project {uid}'s snapshots is damaged: {error}.") from None
         return {record.task: record for record in map(Record.from_json, map(json.loads, lines))}
 
     def _put_chunk(self, uid: str, chunk: _Chunk) -> str:
         data = b"".join(to_json(chunk[task].to_json(), finite=False) + b"\n" for task in sorted(chunk))
         digest = _sha256(data)
-        self._store.create(_chunk_name(uid, digest), gzip.compress(data, 5, mtime=0))
+        self._store.write(_chunk_name(uid, digest), gzip.compress(data, 5, mtime=0))
         return digest
 
 
@@ -133,7 +136,7 @@ def _bucket(task: int) -> int:
 
 def _intact(data: bytes, digest: str) -> bytes:
     if _sha256(data) != digest:
-        raise StoreError(f"Snapshot object {digest} is damaged: its content is another. Restore it, or sync anew.")
+        raise StoreDamaged(f"Snapshot object {digest} is damaged: its content is another. Restore it, or sync anew.")
     return data
 
 

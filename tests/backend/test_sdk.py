@@ -23,7 +23,8 @@ from starlette.testclient import TestClient
 
 from backend.app import create_app
 from backend.embedded_redis import EmbeddedRedis
-from backend.jobs.queue import DUE, job_id
+from backend.jobs.marks import DUE
+from backend.jobs.queue import job_id
 from backend.jobs.view import JobKind
 from backend.projects.identity import Uid
 from backend.settings import Settings

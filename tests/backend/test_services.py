@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from backend.embedded_redis import EmbeddedRedis
 from backend.errors import InvalidConfig, InvalidRequest, SettingsError, UnknownProject, Untrusted
-from backend.jobs.queue import DUE
+from backend.jobs.marks import DUE
 from backend.jobs.view import JobKind, JobState
 from backend.services import Services
 from backend.settings import Settings

@@ -121,6 +121,12 @@ class Backend:
             started = [connection.zcard(f"rq:wip:{name}") for name in ("train", "background")]
         return not due and not any([*queued, *started])
 
+    def learn(self, uid: str) -> None:
+        """Have a version that learnt from what is labelled already, and everything at rest."""
+        self.post("/train", {"project": uid})
+        until(lambda: self.version(uid) != "v0", f"the first version of {uid}", 300.0, interval=0.5)
+        self.rest()
+
     def rest(self, seconds: float = 1.0, timeout: float = 300.0) -> None:
         """Wait until there has been nothing to do for so many seconds."""
         idle_since: float | None = None

@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from tests.benchmarks import freshness, loaded, overhead, responsiveness, startup, submitting, swapping
-from tests.benchmarks.backend import Backend, until
+from tests.benchmarks.backend import Backend
 from tests.benchmarks.figures import Figure, append_results, text_table
 from tests.benchmarks.machine import describe
 from tests.benchmarks.pressure import settle
@@ -67,8 +67,7 @@ def set_stage(studio: LabelStudioInstance, backend: Backend, folder: Path, sizes
     stage = Stage(studio, backend, texts, images, sizes, folder)
     backend.connect(studio, texts.id, images.id)
     for known in (texts, images):
-        backend.post("/train", {"project": known.uid})
-        until(lambda uid=known.uid: backend.version(uid) != "v0", f"a version of {known.uid}", 300.0, 0.5)  # type: ignore[misc]
+        backend.learn(known.uid)
     settle(stage)
     return stage
 

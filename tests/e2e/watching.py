@@ -155,14 +155,16 @@ class PredictLoad:
     connections: int = 4
     pause: float = 0.0
     servers: list[int] = field(default_factory=list)
-    """Processes among which to look for the one that answers."""
+    """Processes that answer, each of which is to get its share of the connections."""
     asked: list[Asked] = field(default_factory=list)
 
     def __enter__(self) -> PredictLoad:
         config = self.backend.collaborators.records.get(self.uid).label_config
         self._body = json.dumps({"tasks": self.tasks, "project": self.uid, "label_config": config})
         self._end = threading.Event()
-        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(self.connections)]
+        self._threads = [
+            threading.Thread(target=self._run, args=(number,), daemon=True) for number in range(self.connections)
+        ]
         for thread in self._threads:
             thread.start()
         return self
@@ -178,7 +180,8 @@ class PredictLoad:
     def problems(self) -> list[Asked]:
         return [one for one in self.asked if one.problem]
 
-    def _run(self) -> None:
+    def _run(self, number: int) -> None:
+        wanted = self.servers[number % len(self.servers)] if self.servers else None
         connection: http.client.HTTPConnection | None = None
         server: int | None = None
         while not self._end.wait(self.pause):
@@ -191,6 +194,9 @@ class PredictLoad:
                 version, problem = self._ask(connection), ""
                 # Which process has accepted the connection is known for certain once it has answered.
                 server = server or server_of(connection, self.servers)
+                if server != wanted:  # it is the system that shares connections out: try another one
+                    connection.close()
+                    connection = None
             except (OSError, http.client.HTTPException) as error:
                 version, problem = None, repr(error)
             self.asked.append(Asked(sent, time.monotonic(), server, version, problem))

@@ -15,16 +15,15 @@ from backend.errors import QueueUnavailable
 from backend.settings import Settings
 from tests.backend.server.running import running
 from tests.backend.server.stand_in import StandInServices, project_status
+from tests.e2e.labelling_page import chromium
 
 pytestmark = pytest.mark.browser
-
-CHROMIUM = "/usr/bin/chromium"
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         yield browser
         browser.close()
 

@@ -7,8 +7,8 @@ import time
 
 from rq import get_current_job
 
+from backend.jobs.marks import DUE
 from backend.jobs.progress import report
-from backend.jobs.queue import DUE
 
 
 def _note(uid: str, what: str) -> int:

@@ -7,11 +7,12 @@ import time
 import pytest
 import redis
 from rq.executions import Execution
-from rq.job import Job
+from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from backend.errors import QueueUnavailable, UnknownJob
 from backend.jobs.connection import open_redis
+from backend.jobs.marks import LONGEST_QUIET
 from backend.jobs.queue import JobFunctions, Queue, open_queue
 from backend.jobs.view import JobKind, JobState
 
@@ -24,10 +25,10 @@ def queue(redis_connection: redis.Redis) -> Queue:
     return Queue(redis_connection, functions=JobFunctions(f"{TASKS}.quick", f"{TASKS}.quick"))
 
 
-def end(connection: redis.Redis, identifier: str, status: str) -> None:
+def end(connection: redis.Redis, identifier: str, status: str, queue: str = "train") -> None:
     """Leave the job's hash as RQ leaves that of a job that ended."""
     job = Job.fetch(identifier, connection, serializer=JSONSerializer)
-    open_queue("train", connection).remove(job)
+    open_queue(queue, connection).remove(job)
     job.set_status(status)  # type: ignore[arg-type]
 
 
@@ -135,6 +136,50 @@ def test_newer_refresh_drops_the_queued_older_one(queue: Queue) -> None:
     view = queue.refresh(UID, "v2")
     assert (view.kind, view.version, view.state) == (JobKind.REFRESH, "v2", JobState.QUEUED)
     assert [job.id for job in queue.jobs(UID)] == ["refresh-1_1795149789-v2"]
+
+
+def test_refresh_that_is_asked_for_while_one_runs_is_run_again(queue: Queue, redis_connection: redis.Redis) -> None:
+    view = queue.refresh(UID, "v1")
+    queue.begin_refresh(UID, "v1")
+    queue.refresh(UID, "v1")
+    Job.fetch(view.id, redis_connection, serializer=JSONSerializer).set_status(JobStatus.STARTED)
+    open_queue("background", redis_connection).remove(view.id)
+    queue.tick(time.time())
+    assert queue.job(view.id).state is JobState.STARTED
+    end(redis_connection, view.id, "finished", "background")
+    queue.tick(time.time())
+    assert queue.job(view.id).state is JobState.QUEUED
+    queue.begin_refresh(UID, "v1")
+    end(redis_connection, view.id, "finished", "background")
+    queue.tick(time.time())
+    assert queue.job(view.id).state is JobState.FINISHED
+
+
+def test_refresh_waits_for_a_quiet_moment_but_not_for_ever(queue: Queue) -> None:
+    now = time.time()
+    view = queue.refresh(UID, "v1", quiet=20.0)
+    assert (view, view.state) == (queue.job(view.id), JobState.QUEUED)
+    queue.tick(now + 15)
+    assert [job.enqueued_at for job in queue.jobs(UID)] == [None]
+    queue.refresh(UID, "v2", quiet=20.0)
+    assert [job.version for job in queue.jobs(UID)] == ["v2"]
+    for version in ("v3", "v4"):
+        queue.refresh(UID, version, quiet=200.0)
+    queue.tick(now + LONGEST_QUIET - 1)
+    assert [job.enqueued_at for job in queue.jobs(UID)] == [None]
+    queue.tick(now + LONGEST_QUIET + 1)
+    assert [(job.version, job.enqueued_at is not None) for job in queue.jobs(UID)] == [("v4", True)]
+
+
+def test_refresh_that_waits_can_be_cancelled(queue: Queue) -> None:
+    queue.cancel(queue.refresh(UID, "v1", quiet=20.0).id)
+    assert queue.jobs(UID) == []
+
+
+def test_cancelled_refresh_does_not_come_back(queue: Queue) -> None:
+    queue.cancel(queue.refresh(UID, "v1").id)
+    queue.tick(time.time())
+    assert [view.state for view in queue.jobs(UID)] == [JobState.CANCELED]
 
 
 def test_projects_whose_ids_begin_alike_do_not_mix(queue: Queue) -> None:

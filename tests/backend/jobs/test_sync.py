@@ -54,6 +54,21 @@ def test_sync_of_nothing_new_changes_nothing(laboratory: Laboratory) -> None:
     assert again.snapshot == first.snapshot
 
 
+def test_damaged_snapshot_is_replaced_by_what_label_studio_has(laboratory: Laboratory) -> None:
+    laboratory.label(0, 3)
+    first = laboratory.sync()
+    store = laboratory.parts.store
+    for damaged in (
+        *store.list(f"projects/{laboratory.uid}/chunks"),
+        *store.list(f"projects/{laboratory.uid}/snapshots"),
+    ):
+        store.write(damaged, b"{}")
+        laboratory.label(5)
+        again = laboratory.sync()
+        assert laboratory.snapshot() == dict(again.records)
+        assert first.records.items() <= again.records.items()
+
+
 def test_changes_and_deletions_are_found(laboratory: Laboratory) -> None:
     kept, changed, deleted = laboratory.label(0, 1, 2)
     laboratory.sync()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ from backend.projects.provenance import Provenance
 from backend.projects.roles import Role
 from backend.store.ledger import Event, Judged, Ledger
 from backend.store.objects import ObjectStore
-from tests.backend.store.running import start
+from tests.backend.store.running import running
 
 UID = "1.1795149789"
 JUDGED = Judged(
@@ -89,10 +90,10 @@ def test_many_segments_are_merged_without_loss(ledger: Ledger, store: ObjectStor
 
 
 def test_several_processes_lose_nothing(local: ObjectStore) -> None:
-    processes = [start("record_events", local.url, UID, kind, 100) for kind in ("train", "publish", "accept")]
-    for process in processes:
-        process.communicate()
-        assert process.returncode == 0
+    with ExitStack() as stack:
+        kinds = ("train", "publish", "accept")
+        processes = [stack.enter_context(running("record_events", local.url, UID, kind, 100)) for kind in kinds]
+        assert [process.wait() for process in processes] == [0, 0, 0]
     ledger = Ledger(local)
     for kind in ("train", "publish", "accept"):
         assert sorted(event.detail["number"] for event in ledger.events(UID, kind)) == list(range(100))

@@ -68,13 +68,23 @@ def test_a_reader_misses_nothing_while_segments_are_merged(local: ObjectStore) -
     assert all(set(b"ab") == set(reading) for reading in readings)
 
 
-def test_a_log_that_never_stands_still_is_a_store_error(local: ObjectStore) -> None:
+def test_segments_added_meanwhile_hold_no_reader_up(local: ObjectStore) -> None:
     segments = log(local)
-    first = segments.append(b"")
+    first = segments.append(b"a")
 
     def read(name: str) -> bytes:
-        if name == first:
-            segments.append(b"")
+        segments.append(b"b")
+        return local.read(name)
+
+    assert segments.load(read, {})[first] == b"a"
+
+
+def test_a_log_that_never_stands_still_is_a_store_error(local: ObjectStore) -> None:
+    segments = log(local)
+    segments.append(b"")
+
+    def read(name: str) -> bytes:
+        segments.merge([name], b"")
         return local.read(name)
 
     with pytest.raises(StoreError, match="changed 20 times"):
