@@ -32,6 +32,7 @@ STATUS: Mapping[type[errors.PrelabelError], HTTPStatus] = {
     errors.UnknownJob: HTTPStatus.GONE,
     errors.TaskUnusable: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.StoreDamaged: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.Superseded: HTTPStatus.CONFLICT,
     errors.LabelStudioError: HTTPStatus.BAD_GATEWAY,
     errors.QueueUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,

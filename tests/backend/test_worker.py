@@ -22,7 +22,7 @@ from backend.jobs.queue import JobFunctions, Queue
 from backend.jobs.view import JobState
 from backend.settings import Settings
 from backend.worker import run_worker, worker_names
-from tests.processes import descendants, is_alive
+from tests.processes import descendants, is_alive, within
 
 UID = "1.1795149789"
 TASKS = "tests.backend.jobs.tasks_for_tests"
@@ -187,7 +187,7 @@ def test_failure_after_failure_waits_and_shows_why(bench: Bench) -> None:
     assert waiting.error == "ValueError: no luck"
     assert "in hopeless" in (waiting.traceback or "")
     assert waiting.attempt >= 2
-    assert until(lambda: len(bench.runs("started")) == 3) < 8.0
+    assert until(lambda: len(bench.runs("started")) == 3) < within(8.0)
 
 
 def test_progress_shows_stage_fraction_and_eta(bench: Bench) -> None:
@@ -220,7 +220,7 @@ def test_refresh_runs_beside_a_long_training(bench: Bench) -> None:
     queue.train_now(UID)
     until(lambda: bench.runs("started"))
     queue.refresh("2.5", "v1")
-    assert until(lambda: bench.runs("ended", "2.5")) < 3.0
+    assert until(lambda: bench.runs("ended", "2.5")) < within(3.0)
 
 
 def test_job_is_given_the_worker_s_settings_and_few_threads(bench: Bench) -> None:
