@@ -116,7 +116,8 @@ class YoloFamily(Family):
             "trust": round(float(evidence.trust.mean()), 2),
         }
         trained = model.YoloModel(self, labels, base, network, parts, hyper.image_size)
-        return Trained(trained, evidence.outputs, loss, {**asdict(hyper), **settled})
+        notes = () if base.pretrained else (bases.BEGINS_AT_RANDOM,)
+        return Trained(trained, evidence.outputs, loss, {**asdict(hyper), **settled}, notes)
 
     def _material(
         self,
