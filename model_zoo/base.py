@@ -122,13 +122,15 @@ class Trained:
     """What a training returns: the model, and its predictions for its own examples made without having seen them.
 
     `out_of_fold` holds one output per example (None where cross-validation could not judge it, as with
-    the only example of a label). Calibration and evaluation use them while no holdout is large enough.
+    the only example of a label). Calibration and evaluation use them while no holdout is large enough. `notes` are
+    sentences for people about what keeps the model from being better.
     """
 
     model: Model
     out_of_fold: tuple[Output | None, ...]
     loss: float
     hyperparameters: dict[str, float | int | str | bool]
+    notes: tuple[str, ...] = ()
 
 
 class Family(ABC):

@@ -8,8 +8,9 @@ import numpy as np
 
 from backend.evaluation.comparison import Scores
 from model_zoo.boxes import as_array, overlaps
-from model_zoo.postprocess import Postprocess
-from model_zoo.types import Boxes, LabelSpace, Output, Target
+from model_zoo.detection_metrics import average_precisions
+from model_zoo.postprocess import DetectionPostprocess, Postprocess
+from model_zoo.types import Boxes, DetectionOutput, LabelSpace, Output, Target
 
 RIGHT = 0.5
 """Overlap (intersection over union) from which on a box is the right one, as in Pascal VOC."""
@@ -37,21 +38,26 @@ class DetectionEvaluation:
     def measure(
         self, outputs: Sequence[Output], truths: Sequence[Target], postprocess: Postprocess, labels: LabelSpace
     ) -> dict[str, float]:
-        """`recall` and `precision` are those of what is shown, over all boxes."""
+        """`map50` and `map50_95` are COCO's, over all confidences; `recall` and `precision` those of what is shown,
+        over all boxes."""
         if len(outputs) != len(truths):
             raise ValueError(f"Got {len(outputs)} outputs and {len(truths)} truths; wanted as many of each.")
         if not outputs:
             return {}
-        shown = _boxes([postprocess.decide(output, labels).target for output in outputs])
+        found, process = _detections(outputs, postprocess)
+        shown = _boxes([process.decide(output, labels).target for output in found])
         true = _boxes(truths)
         pairs = list(zip(shown, true, strict=True))
         right = sum(len(_pairs(*pair, RIGHT, same_label=True)) for pair in pairs)
+        precisions = average_precisions([process.candidates(output) for output in found], true, labels)
+        known = precisions[:, ~np.isnan(precisions[0])]
         return {
             "items": float(len(outputs)),
             "objects": float(sum(map(len, true))),
             "accuracy": float(np.mean([self.edits(*pair) == 0 for pair in pairs])),
             "recall": right / max(sum(map(len, true)), 1),
             "precision": right / max(sum(map(len, shown)), 1),
+            **({"map50": float(known[0].mean()), "map50_95": float(known.mean())} if known.size else {}),
         }
 
 
@@ -83,6 +89,15 @@ def _pairs(first: Boxes, second: Boxes, least: float, *, same_label: bool) -> li
 def _without(boxes: Boxes, indices: Iterable[int]) -> Boxes:
     gone = set(indices)
     return tuple(box for index, box in enumerate(boxes) if index not in gone)
+
+
+def _detections(
+    outputs: Sequence[Output], postprocess: Postprocess
+) -> tuple[list[DetectionOutput], DetectionPostprocess]:
+    found = [output for output in outputs if isinstance(output, DetectionOutput)]
+    if len(found) != len(outputs) or not isinstance(postprocess, DetectionPostprocess):
+        raise TypeError(f"Got outputs for {type(postprocess).__name__}, wanted those of a detector.")
+    return found, postprocess
 
 
 def _boxes(targets: Sequence[Target]) -> list[Boxes]:

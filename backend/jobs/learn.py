@@ -148,9 +148,10 @@ class Teacher:
             lesson, notes = self._lesson(control, chosen, labels, answered, step, watch)
             if not lesson.training:
                 return Taught(champion, False, notes)
-            part, verdict = self._challenge(chosen, lesson, recipe, champion, seen, settled, watch)
+            part, verdict, said = self._challenge(chosen, lesson, recipe, champion, seen, settled, watch)
         except (MissingExtra, TrainingImpossible, WeightsNotFound) as error:
             return Taught(champion, False, (*notes, f"{control.name}: {error}"))
+        notes += tuple(f"{control.name}: {note}" for note in said)
         if verdict.promote:
             return Taught(part, True, notes, part, verdict)
         return Taught(champion, False, (*notes, f"{control.name}: {verdict.reason}"), part, verdict)
@@ -198,7 +199,7 @@ class Teacher:
         seen: Collection[int],
         settled: Mapping[str, Any],
         watch: Watch,
-    ) -> tuple[ControlVersion, Verdict]:
+    ) -> tuple[ControlVersion, Verdict, tuple[str, ...]]:
         examples = [example(lesson.kind, sample.item, sample.target) for sample in lesson.training]
         trained = chosen.train(examples, lesson.labels, recipe, seed=self._seed, watch=watch)
         crossed = _crossed(trained, lesson)
@@ -215,7 +216,7 @@ class Teacher:
             metrics=_metrics(lesson, trained, crossed, postprocess, held),
             trained_in=self._version,
         )
-        return part, verdict
+        return part, verdict, trained.notes
 
     def _gate(
         self,

@@ -149,17 +149,13 @@ class InputReader:
         try:
             return prepare(Item(value))
         except UnreadableInput as error:
-            self._forget(control, task)
-            return MediaError(str(error)) if control.fetched else TaskUnusable(str(error))
+            if not control.fetched:
+                return TaskUnusable(str(error))
+            url = CONVERTERS[control.tag].input_of(control, data_of(task))
+            return self._unusable(url, _id_of(task), error)
         except Exception as error:  # whatever a decoder throws at an odd file costs that one task only
             log.exception("Preparing a task's input failed.")
             return TaskUnusable(f"Its input could not be prepared ({type(error).__name__}: {error}).")
-
-    def _forget(self, control: Control, task: Any) -> None:
-        """Whoever mends the file must not meet the broken one again."""
-        if control.fetched:
-            url = CONVERTERS[control.tag].input_of(control, data_of(task))
-            self._media.forget(url, task_id=_id_of(task))
 
     def _image(self, url: str, task_id: int | None) -> Path:
         """The file, its header judged before it joins a batch: one that fails later costs the batch a second run."""
@@ -167,9 +163,13 @@ class InputReader:
         try:
             check_image(path, self._max_pixels)
         except UnreadableInput as error:
-            self._media.forget(url, task_id=task_id)  # whoever mends the file must not meet the broken one again
-            raise MediaError(f'"{shown(url)}" cannot be used: {error}') from None
+            raise self._unusable(url, task_id, error) from None
         return path
+
+    def _unusable(self, url: str, task_id: int | None, error: UnreadableInput) -> MediaError:
+        """Why a file is of no use; whoever mends it must not meet the broken one again."""
+        self._media.forget(url, task_id=task_id)
+        return MediaError(f'"{shown(url)}" cannot be used: {error}')
 
 
 def _id_of(task: Task) -> int | None:

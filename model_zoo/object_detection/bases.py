@@ -17,6 +17,10 @@ log = logging.getLogger(__name__)
 LICENCE = "AGPL-3.0"
 AT_RANDOM = "random"
 """Origin of weights that no file gave."""
+BEGINS_AT_RANDOM = (
+    "No pretrained detector was found, so this one begins with random weights and will need hundreds of labelled "
+    "images. Put a file such as yolov8n.pt into PRELABEL_WEIGHTS_DIR."
+)
 
 
 def coco_weights(name: str, size: int, hub: str | None) -> Weights:

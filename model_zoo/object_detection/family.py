@@ -18,7 +18,7 @@ from model_zoo.object_detection.cache import Cache, pictures, views
 from model_zoo.object_detection.fitting import fit_parts
 from model_zoo.object_detection.hyperparameters import AUTO, FREEZES, Hyperparameters, settle
 from model_zoo.object_detection.ladder import Evidence, Material, Parts, climb, steps_of
-from model_zoo.object_detection.network import LAST, owned
+from model_zoo.object_detection.network import LAST, RARE, owned
 from model_zoo.object_detection.starting import mixture
 from model_zoo.object_detection.trust import blended
 from model_zoo.recipes import Recipe
@@ -116,7 +116,8 @@ class YoloFamily(Family):
             "trust": round(float(evidence.trust.mean()), 2),
         }
         trained = model.YoloModel(self, labels, base, network, parts, hyper.image_size)
-        return Trained(trained, evidence.outputs, loss, {**asdict(hyper), **settled})
+        notes = () if base.pretrained else (bases.BEGINS_AT_RANDOM,)
+        return Trained(trained, evidence.outputs, loss, {**asdict(hyper), **settled}, notes)
 
     def _material(
         self,
@@ -135,9 +136,10 @@ class YoloFamily(Family):
         cache = Cache(base.network, seen, course.cached(len(seen)))
         named = coco.columns(labels, base.network.names) if base.pretrained else ((),) * len(labels)
         weights = mixture(base.network, cache, labels, named, [at for at, view in enumerate(seen) if view.plain])
-        start = base.network.with_labels(labels.names, weights)
         truths = [example.boxes for example in examples]
         objects = [sum(box.label == name for boxes in truths for box in boxes) for name in labels.names]
+        density = np.array(objects, np.float32) / (len(examples) * hyper.image_size**2)
+        start = base.network.with_labels(labels.names, weights, np.where(density > 0, density, RARE))
         known = (weights.sum(axis=1) > 0).tolist()
         return Material(start, cache, fold, count, truths, sizes, labels, objects, known)
 

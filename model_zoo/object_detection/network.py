@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from model_zoo.object_detection import upstream
 from model_zoo.types import FloatArray
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 PARTS = ("backbone", "neck", "boxes", "classes")
 """From the pixels to the answers."""
+RARE = 5 / 80 / 640**2
+"""Objects of a label a pixel where nothing is known of it: Ultralytics' own guess for the classes of COCO."""
 LAST = "last"
 """The last layer of the class branch, one convolution of size 1 a level: all that is new where labels are."""
 
@@ -64,21 +68,27 @@ class Network:
     def strides(self) -> list[int]:
         return [int(stride) for stride in self.head.stride]
 
-    def with_labels(self, names: Sequence[str], mixture: FloatArray | None = None) -> Network:
+    def with_labels(
+        self, names: Sequence[str], mixture: FloatArray | None = None, density: FloatArray | None = None
+    ) -> Network:
         """The same network with a class branch of its own for other labels. Each begins as the classes that its row
-        of `mixture` (labels, classes) gives weight to, or rare where the row is empty, and without a mixture."""
+        of `mixture` (labels, classes) gives weight to; where the row is empty, and without a mixture, as likely
+        anywhere as its `density` (labels,), in objects a pixel of the network's input, says."""
         import torch
 
         head = copy.copy(self.head)
         head._modules = dict(head._modules)
         head.cv3 = copy.deepcopy(head.cv3)
         weights = torch.zeros(len(names), len(self.names)) if mixture is None else torch.from_numpy(mixture)
+        often = np.full(len(names), RARE, np.float32) if density is None else density.astype(np.float32)
+        prior = torch.from_numpy(np.log(np.clip(often, RARE / 100, None)))
         for branch, level in enumerate(head.cv3):
             old = level[-1]
             last = torch.nn.Conv2d(old.in_channels, len(names), 1).requires_grad_(False)
             last.weight.copy_(torch.einsum("lc,cikj->likj", weights, old.weight))
-            rare = (1 - weights.sum(1)).clamp(min=0) * _rare(self.strides[branch])
-            last.bias = torch.nn.Parameter(weights @ old.bias + rare, requires_grad=False)
+            missing = (1 - weights.sum(1)).clamp(min=0)
+            usual = missing * (prior + 2 * math.log(self.strides[branch])).clamp(max=-1)
+            last.bias = torch.nn.Parameter(weights @ old.bias + usual, requires_grad=False)
             level[-1] = last
         head.nc = len(names)
         head.no = head.nc + 4 * head.reg_max
@@ -221,11 +231,6 @@ class Network:
             x = layer(x)
             if number in self.saved or number == end - 1:
                 kept[number] = x
-
-
-def _rare(stride: int) -> float:
-    """The logit of a label that is in a cell of this stride once in some hundred images."""
-    return math.log(5 / 80 / (640 / stride) ** 2)
 
 
 def owned(parts: Sequence[str]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
@@ -212,6 +213,17 @@ def test_running_job_can_be_stopped_and_is_not_retried(bench: Bench) -> None:
     assert gone(bench.horse())
     time.sleep(1.0)
     assert len(bench.runs("started")) == 1
+
+
+@pytest.mark.skipif(find_spec("ultralytics") is None, reason="the extra `detection` is not installed")
+def test_detector_in_training_is_stopped_within_two_seconds(bench: Bench) -> None:
+    queue = bench.queue("detecting")
+    bench.start("detecting")
+    view = queue.train_now(UID)
+    until(lambda: bench.runs("step"), seconds=90.0)
+    queue.cancel(view.id)
+    assert until(lambda: gone(bench.horse()) and queue.job(view.id).state is JobState.CANCELED) < 2.0
+    assert bench.runs("ended") == []
 
 
 def test_refresh_runs_beside_a_long_training(bench: Bench) -> None:

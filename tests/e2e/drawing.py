@@ -6,12 +6,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, ViewportSize, expect
 from playwright.sync_api import TimeoutError as PageTimeout
 
 PATIENCE = 60_000.0
 """Milliseconds, as of the whole page."""
 TRIES = 6
+TALL: ViewportSize = {"width": 1200, "height": 1600}
 
 Area = tuple[float, float, float, float]
 """Left, top, right and bottom in pixels of the upright image."""
@@ -27,6 +28,7 @@ class Canvas:
 
     def ready(self) -> Canvas:
         """Wait until the image is shown."""
+        self.page.set_viewport_size(TALL)  # the outline renders only the regions that it has room for
         expect(self._image).to_be_visible(timeout=PATIENCE)
         expect(self.page.locator("canvas").last).to_be_visible(timeout=PATIENCE)
         return self

@@ -82,7 +82,7 @@ def test_second_demo_goes_on_where_the_first_stopped(tmp_path: Path, label_studi
         with demo(tmp_path, environment) as said:
             assert "Not connected" not in said
             printed.append(re.findall(r"/projects/(\d+)/data", said))
-    assert len(printed[0]) == 2
+    assert len(printed[0]) == 3
     assert printed[0] == printed[1]
 
 

@@ -82,6 +82,8 @@ def test_measures() -> None:
     assert measured["recall"] == pytest.approx(2 / 3)
     assert measured["precision"] == pytest.approx(2 / 3)
     assert measured["accuracy"] == pytest.approx(1 / 3)
+    car, sign = 51 / 101, 1.0  # the car that is missed leaves the 51 recalls up to one half
+    assert measured["map50"] == measured["map50_95"] == pytest.approx((car + sign) / 2)
     assert {type(value) for value in measured.values()} == {float}
 
 
@@ -90,6 +92,12 @@ def test_nothing_to_measure_gives_no_figures_and_a_wrong_count_is_refused() -> N
     assert EVALUATION.measure([], [], usual, LABELS) == {}
     with pytest.raises(ValueError, match="Got 1 outputs and 0 truths"):
         EVALUATION.measure([output()], [], usual, LABELS)
+
+
+def test_images_without_objects_have_no_average_precision() -> None:
+    measured = EVALUATION.measure([output((box(0), 0.9))], [()], DetectionPostprocess.uncalibrated(LABELS), LABELS)
+    assert not {"map50", "map50_95"} & measured.keys()
+    assert measured["accuracy"] == 0
 
 
 def test_labels_are_refused() -> None:

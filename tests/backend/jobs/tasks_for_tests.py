@@ -41,6 +41,28 @@ def lasting(uid: str, version: str = "") -> None:
     _note(uid, "ended")
 
 
+def detecting(uid: str, version: str = "") -> None:
+    """Train a whole detector for longer than anybody waits."""
+    import numpy as np
+
+    from model_zoo.base import Progress, Watch
+    from model_zoo.recipes import Recipe
+    from model_zoo.registry import family
+    from model_zoo.types import Box, DetectionExample, Item, LabelSpace
+
+    _note(uid, "started")
+    pixels = np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8)
+    examples = [DetectionExample(Item(pixels), (Box(at, at, at + 30, at + 40, "car"),)) for at in (5, 20, 40)]
+    recipe = Recipe(overrides={"freeze": "nothing", "image_size": 96, "epochs": 100_000, "views": 2})
+
+    def step(progress: Progress) -> None:
+        if progress.loss is not None:
+            _note(uid, "step")
+
+    family("object_detection/yolo.v1").train(examples, LabelSpace(("car",)), recipe, watch=Watch(step))
+    _note(uid, "ended")
+
+
 def failing(uid: str, version: str = "") -> None:
     """Fail at the first run, succeed at the second."""
     if _note(uid, "started") == 1:

@@ -29,7 +29,7 @@ from backend.store.records import Annotation, Record
 from model_zoo.base import Watch
 from model_zoo.errors import Cancelled
 from model_zoo.postprocess import postprocess_of
-from model_zoo.types import Item
+from model_zoo.types import Item, TaskKind
 
 UID = "1.1795149789"
 
@@ -74,20 +74,30 @@ def control_of(xml: str, **wishes: str) -> Control:
 
 @dataclass(frozen=True)
 class Case:
-    """One kind of task: few, quick examples of it, and a quick wish."""
+    """One kind of task: few, quick examples of it, quick wishes, and what the manifest says of it."""
 
     xml: str
     records: Callable[[], list[Record]]
     wishes: Mapping[str, str]
+    measures: frozenset[str]
 
     def control(self, **wishes: str) -> Control:
         return control_of(self.xml, **{**self.wishes, **wishes})
 
 
 CASES = [
-    pytest.param(Case(TICKETS_CONFIG, ticket_records, {}), id="text_classification"),
     pytest.param(
-        Case(STREETS_CONFIG, street_records, {"prelabel_epochs": "2"}), id="object_detection", marks=needs_ultralytics
+        Case(TICKETS_CONFIG, ticket_records, {}, frozenset({"out_of_fold_accuracy"})), id="text_classification"
+    ),
+    pytest.param(
+        Case(
+            STREETS_CONFIG,
+            street_records,
+            {"prelabel_epochs": "2", "prelabel_image_size": "128", "prelabel_freeze": "classes"},
+            frozenset({"out_of_fold_map50", "out_of_fold_recall"}),
+        ),
+        id="object_detection",
+        marks=needs_ultralytics,
     ),
 ]
 
@@ -131,7 +141,9 @@ def test_a_first_version_is_taught_and_the_same_examples_change_nothing(case: Ca
     assert part is not None
     assert part.labels == control.label_names
     assert part.metrics["examples"] == len(records)
-    assert {"name", "learnt_from", "overrides"} <= part.recipe.keys()
+    assert {"name", "learnt_from"} <= part.recipe.keys()
+    assert part.recipe["overrides"] == control.hyperparameters
+    assert case.measures <= part.metrics.keys()
 
     family = classroom.families.behind(part)
     model = family.load(classroom.artifacts.fetch(part.artifact))
@@ -140,6 +152,9 @@ def test_a_first_version_is_taught_and_the_same_examples_change_nothing(case: Ca
     decision = postprocess_of(family.task).from_json(part.postprocess).decide(output, model.labels)
     regions = CONVERTERS[control.tag].encode(control, decision, key="1:v1")
     assert parse_config(case.xml).validate({"result": regions}) == []
+
+    begun_at_random = family.task is TaskKind.OBJECT_DETECTION  # there is no weights folder here
+    assert ["random weights" in note for note in taught.notes] == [True] * begun_at_random
 
     again = classroom.teach(control, records, part)
     assert (again.changed, again.part, again.challenger) == (False, part, None)

@@ -82,6 +82,7 @@ def test_what_cannot_be_decoded_costs_one_task(reader: InputReader, images: str)
     assert isinstance(first, Item)
     assert isinstance(last, Item)
     assert isinstance(broken, MediaError)
+    assert f'"{images}/cut.png" cannot be used' in str(broken)
 
 
 def test_whatever_prepare_raises_costs_one_task(reader: InputReader) -> None:

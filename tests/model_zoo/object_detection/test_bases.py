@@ -192,6 +192,32 @@ def test_new_labels_begin_as_the_classes_they_are_like(random_base: Base) -> Non
     assert after[:, 2].sigmoid().max() < 0.01
 
 
+def test_labels_like_nothing_begin_as_likely_as_they_are_dense(random_base: Base) -> None:
+    side = 64
+    density = np.array([5.0, 0.1]) / side**2
+    network = random_base.network.with_labels(("crowded", "scarce"), None, density)
+    fine = network.class_branch([torch.zeros(1, channels, 8, 8) for channels in (64, 128, 256)])[0, :, 0].sigmoid()
+    # The finest grid has a cell every 8 pixels.
+    np.testing.assert_allclose(fine / (1 - fine), density * 8**2, rtol=1e-3)
+
+
+def test_statistics_are_counted_anew_and_layers_left_as_they_were(random_base: Base) -> None:
+    network = random_base.network.own(PARTS)
+    norm = next(module for module in network.layers[0].modules() if isinstance(module, torch.nn.BatchNorm2d))
+    momentum, before = norm.momentum, norm.running_mean.clone()
+    network.normalise_anew(True)
+    images = [torch.full((2, 3, 64, 64), shade) for shade in (0.2, 0.8)]
+    with network.counting(), torch.no_grad():
+        for image in images:
+            network(image)
+    network.normalise_anew(False)
+    with torch.no_grad():
+        expected = torch.stack([network.layers[0].conv(image).mean((0, 2, 3)) for image in images]).mean(0)
+    torch.testing.assert_close(norm.running_mean, expected, rtol=1e-3, atol=1e-4)
+    assert not torch.allclose(norm.running_mean, before)
+    assert norm.momentum == momentum
+
+
 def test_a_network_of_its_own_shares_the_rest(random_base: Base) -> None:
     own = random_base.network.own(("last",))
     before, after = (dict(network.tensors(PARTS)) for network in (random_base.network, own))
