@@ -11,7 +11,8 @@ from pydantic import SecretStr
 
 from backend.jobs.collaborators import Collaborators, build_collaborators
 from backend.jobs.featurise import Featuriser
-from backend.jobs.learn import LEARNT_FROM, Taught, Teacher
+from backend.jobs.learn import Taught, Teacher
+from backend.jobs.verdicts import LEARNT_FROM
 from backend.labelstudio.config import Control, parse_config
 from backend.projects.roles import Role
 from backend.settings import Settings
@@ -76,7 +77,7 @@ class School:
 
         self.versions += 1
         featuriser = Featuriser(UID, self._parts.features, self._parts.inputs)
-        teacher = Teacher(self._parts.artifacts, self._parts.families, featuriser, f"v{self.versions}", 0)
+        teacher = Teacher(self._parts.artifacts, self._parts.families, featuriser, f"v{self.versions}", 0, {})
         return teacher.teach(asked, taught, champion, seen, held_back, step, Watch())
 
     def champion(self, taught: Sequence[Record], **more: Any) -> ControlVersion:
