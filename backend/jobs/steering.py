@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import redis
 
-from backend.errors import QueueUnavailable, UnknownVersion
+from backend.errors import InvalidRequest, QueueUnavailable, UnknownVersion
 from backend.jobs.collaborators import Collaborators
 from backend.jobs.machine import environment
 from backend.jobs.verdicts import waiting
@@ -116,3 +116,13 @@ class Steering:
         serves = f"{pointer.current} serves" + (f", after {before}" if before != pointer.current else "")
         stays = "; it is pinned until `prelabel unpin`." if pointer.pinned else "."
         return Moved(before, pointer.current, pointer.pinned, tuple(sorted(behind)), f"{serves}{stays}{later}")
+
+
+def steer(steering: Steering, action: str, version: str | None = None) -> Moved:
+    """The move of that name. Raises `InvalidRequest` for another name, or for a version where none is taken."""
+    moves = {"promote": steering.promote, "rollback": steering.rollback, "pin": steering.pin}
+    if action == "unpin" and version is None:
+        return steering.unpin()
+    if action not in moves:
+        raise InvalidRequest(f"Got {action} of {version}, wanted unpin alone, or one of: {', '.join(moves)}.")
+    return moves[action](version)

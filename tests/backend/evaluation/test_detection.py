@@ -82,6 +82,9 @@ def test_measures() -> None:
     assert measured["recall"] == pytest.approx(2 / 3)
     assert measured["precision"] == pytest.approx(2 / 3)
     assert measured["accuracy"] == pytest.approx(1 / 3)
+    assert measured["f1"] == pytest.approx(2 / 3)
+    for name in ("accuracy", "recall", "precision", "f1"):
+        assert measured[f"{name}_low"] <= measured[name] <= measured[f"{name}_high"]
     assert {type(value) for value in measured.values()} == {float}
 
 
