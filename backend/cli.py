@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as package_version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from backend.errors import InvalidRequest, PrelabelError, SettingsError
+from backend.errors import InvalidRequest
+from backend.lifecycle.commands import add_commands
 from backend.settings import Settings
+from backend.terminal import AsJson, DataDir, configure, sentences, with_redis
 
 app = typer.Typer(
     name="prelabel",
@@ -27,53 +26,14 @@ app = typer.Typer(
 
 Port = Annotated[int | None, typer.Option(help="Port to listen on.", show_default="9090")]
 Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
-DataDir = Annotated[
-    Path | None, typer.Option(help="Folder for everything Prelabel writes.", show_default="~/.prelabel")
-]
 Servers = Annotated[int | None, typer.Option(help="Server processes.", show_default="1")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """Errors made on purpose end the command with their sentence: 2 for settings, 1 for the rest."""
-    try:
-        yield
-    except PrelabelError as error:
-        typer.echo(f"prelabel: {error}", err=True)
-        raise typer.Exit(2 if isinstance(error, SettingsError) else 1) from None
-
-
-def _configure(**given: Any) -> Settings:
-    settings = Settings.load(**given)
-    logging.basicConfig(
-        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
-    # httpx logs every request, with its address and whatever that carries, at INFO.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    return settings
-
-
-def _with_redis(settings: Settings) -> Settings:
-    """The settings with the Redis of a `prelabel up` that runs in the same data folder, where none is given."""
-    from pydantic import SecretStr
-
-    from backend.embedded_redis import running_url
-
-    url = running_url(settings.data_dir / "redis") if settings.redis_url is None else None
-    if settings.redis_url is None and url is None:
-        raise SettingsError(
-            "PRELABEL_REDIS_URL: got nothing, expected an address like redis://host:6379/0. Set it, or run "
-            "`prelabel up`, which brings a Redis of its own."
-        )
-    return settings.model_copy(update={"redis_url": SecretStr(url)}) if url else settings
 
 
 @app.command()
 def up(host: Host = None, port: Port = None, data_dir: DataDir = None, servers: Servers = None) -> None:
     """Run everything: Redis, the server and a worker. Ctrl-C stops them all."""
-    with _sentences():
-        settings = _configure(host=host, port=port, data_dir=data_dir, servers=servers)
+    with sentences():
+        settings = configure(host=host, port=port, data_dir=data_dir, servers=servers)
         from backend.serve import listen
         from backend.supervisor import Supervisor, everything
 
@@ -91,8 +51,8 @@ def _announce(settings: Settings) -> None:
 @app.command()
 def serve(host: Host = None, port: Port = None, data_dir: DataDir = None, servers: Servers = None) -> None:
     """Run the HTTP server alone, for a Redis and workers that run elsewhere."""
-    with _sentences():
-        settings = _with_redis(_configure(host=host, port=port, data_dir=data_dir, servers=servers))
+    with sentences():
+        settings = with_redis(configure(host=host, port=port, data_dir=data_dir, servers=servers))
         from backend.serve import listen, run_server
         from backend.supervisor import Supervisor, server_children
 
@@ -112,8 +72,8 @@ def worker(
     ] = None,
 ) -> None:
     """Run background work: training, and writing predictions."""
-    with _sentences():
-        settings = _with_redis(_configure(data_dir=data_dir))
+    with sentences():
+        settings = with_redis(configure(data_dir=data_dir))
         from backend.worker import run_worker
 
         run_worker(settings, name=name)
@@ -141,8 +101,8 @@ def connect(
     data_dir: DataDir = None,
 ) -> None:
     """Connect projects of a Label Studio to this backend, and check each step on the way. Safe to repeat."""
-    with _sentences():
-        settings = _configure(
+    with sentences():
+        settings = configure(
             label_studio_url=label_studio_url, label_studio_api_key=api_key, public_url=url, data_dir=data_dir
         )
         from backend.labelstudio.connect import connect_projects
@@ -174,10 +134,10 @@ def predict(
     data_dir: DataDir = None,
 ) -> None:
     """Predict a whole project in the background, or a folder of files without Label Studio."""
-    with _sentences():
-        settings = _configure(data_dir=data_dir)
+    with sentences():
+        settings = configure(data_dir=data_dir)
         if project is not None and (folder, output, model) == (None, None, None):
-            _predict_project(_with_redis(settings), project, wait)
+            _predict_project(with_redis(settings), project, wait)
         elif project is None and folder is not None and output is not None and model is not None:
             _predict_folder(settings, folder, output, model, prefix)
         else:
@@ -227,8 +187,8 @@ def _predict_folder(settings: Settings, folder: Path, output: Path, model: str, 
 @app.command()
 def status(as_json: AsJson = False, port: Port = None, url: Annotated[str | None, typer.Option()] = None) -> None:
     """What a running backend is doing: projects, versions, labels, jobs, errors."""
-    with _sentences():
-        settings = _configure(port=port, public_url=url)
+    with sentences():
+        settings = configure(port=port, public_url=url)
         from backend.status_report import fetch_status, render_status
 
         answer = fetch_status(settings)
@@ -241,8 +201,8 @@ def status(as_json: AsJson = False, port: Port = None, url: Annotated[str | None
 @app.command()
 def models(as_json: AsJson = False) -> None:
     """The model families there are: task, whether their weights are here, licence, size."""
-    with _sentences():
-        settings = _configure()
+    with sentences():
+        settings = configure()
         from backend.status_report import family_rows, render_families
 
         rows = family_rows(settings)
@@ -259,6 +219,9 @@ def version() -> None:
         typer.echo(f"prelabel {package_version('prelabel')}")
     except PackageNotFoundError:
         typer.echo("prelabel, not installed: running from a source tree")
+
+
+add_commands(app)
 
 
 def main() -> None:

@@ -11,16 +11,18 @@ import secrets
 import socket
 import threading
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from backend.dashboard.status import StatusReport
 from backend.errors import InvalidRequest, PrelabelError, QueueUnavailable, StoreError, UnknownProject
 from backend.jobs.collaborators import build_collaborators
 from backend.jobs.events import ACTIONS, EventOutcome, Events
+from backend.jobs.lineage import lineage
 from backend.jobs.policy import Rules
 from backend.jobs.queue import Queue
 from backend.jobs.recipe import read_parameters
+from backend.jobs.steering import Steering, steer
 from backend.jobs.view import JobView
 from backend.labelstudio.config import LabellingConfig, parse_config
 from backend.labelstudio.connection import learn_hostname
@@ -118,6 +120,14 @@ class Services:
     def model_version(self, uid: str) -> str:
         """The version that predictions are made with now."""
         return self._pool.name(Uid(uid))
+
+    def lineage(self, uid: str) -> dict[str, Any]:
+        """The project's versions with all that is recorded of them. Raises `UnknownProject`."""
+        return lineage(self._with.versions, self._with.ledger, self._with.records.get(Uid(uid)).uid)
+
+    def move(self, uid: str, action: str, version: str | None) -> dict[str, Any]:
+        """Make another version current by hand, or pin one. Raises `UnknownProject`, `UnknownVersion`."""
+        return asdict(steer(Steering(self._with, self._with.records.get(Uid(uid)).uid), action, version))
 
     def delete(self, uid: str) -> None:
         """Forget a project: its models, snapshots and ledger. Its labels lie in Label Studio and stay."""

@@ -96,8 +96,20 @@ class Settings(BaseModel):
     holdout_fraction: Fraction = Field(0.2, description="Share of tasks that are never trained on.")
     holdout_after: int = Field(25, ge=0, description="The holdout starts once this many tasks are labelled.")
     holdout_blind_fraction: Fraction = Field(0.5, description="Share of the holdout that is shown without prediction.")
+    control_fraction: Fraction = Field(
+        0.0,
+        description="Share of the other tasks that are shown without prediction, too, to measure the time that "
+        "predictions save.",
+    )
     urgent_tasks: Positive = Field(64, description="Tasks whose predictions are written first after a swap.")
     job_timeout: Positive = Field(3600, description="Seconds after which a background job is ended.")
+    machine_rate: float = Field(
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Price of an hour of the training machine, in any currency, for what each version says it cost; 0: "
+        "not said.",
+    )
     seed: int = Field(0, description="Seed of everything random in training.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 

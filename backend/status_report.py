@@ -51,12 +51,15 @@ def render_status(status: dict[str, Any], console: Console | None = None) -> Non
         table.add_row(
             str(project["id"]),
             escape(project["title"]),
-            project["version"],
+            project["version"] + (" (pinned)" if project["pinned"] else ""),
             f"{project['labelled']} of {total}" if total is not None else str(project["labelled"]),
             "" if project["accuracy"] is None else f"{project['accuracy']:.1%}",
             _job(project["job"]),
         )
     console.print(table if status["projects"] else "No projects yet: prelabel connect --project ID")
+    for project in status["projects"]:
+        for words in project["words"]:
+            console.print(f"{project['id']}: {words}", markup=False, highlight=False)
     for error in (*status["errors"], *(error for project in status["projects"] for error in project["errors"])):
         console.print(error["message"], style="red", markup=False)
 

@@ -42,7 +42,7 @@ def classification_metrics(
             f"Got {len(answers)} answers, {len(confidences)} confidences and {len(truths)} truths; "
             "wanted as many of each, at least one."
         )
-    given, true = _flags(answers, labels), _flags(truths, labels)
+    given, true = flags(answers, labels), flags(truths, labels)
     return ClassificationMetrics(
         accuracy(answers, truths),
         macro_f1(given, true),
@@ -81,7 +81,8 @@ def calibration_error(confidences: FloatArray, true: Flags, multiple: bool) -> f
     return float(np.abs(gaps).sum() / len(confidence))
 
 
-def _flags(sets: Sequence[frozenset[str]], labels: LabelSpace) -> Flags:
+def flags(sets: Sequence[frozenset[str]], labels: LabelSpace) -> Flags:
+    """Which labels each set holds, of shape (items, labels)."""
     return np.array([[name in held for name in labels.names] for held in sets], np.bool_).reshape(
         len(sets), len(labels)
     )

@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import quote
 
 from backend.bulk.files import SUFFIXES, FolderMedia
-from backend.bulk.project import newest
 from backend.errors import InvalidConfig, InvalidRequest, MediaError, UnknownProject
 from backend.labelstudio.config import LabellingConfig, parse_config
 from backend.projects.identity import UNTRAINED, version_number
@@ -148,7 +147,7 @@ def _named(records: ProjectRecords, model: str) -> tuple[ProjectRecord, str]:
     if slash:
         if not project.isdecimal():
             raise InvalidRequest(f"model: got {model!r}, wanted a version such as 'v3', or '7/v3' for project 7.")
-        return newest(records, int(project)), name
+        return records.newest(int(project)), name
     known = records.all()
     if len(known) == 1:
         return known[0], name

@@ -6,14 +6,12 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 
-from backend.errors import UnknownProject, UnknownVersion
+from backend.errors import UnknownVersion
 from backend.jobs.collaborators import build_collaborators
 from backend.jobs.queue import Queue
 from backend.jobs.view import JobState, JobView
 from backend.projects.identity import UNTRAINED
-from backend.projects.record import ProjectRecord
 from backend.settings import Settings
-from backend.store.projects import ProjectRecords
 
 INTERVAL = 0.5
 """Seconds between two looks at the job."""
@@ -29,7 +27,7 @@ def predict_project(
     before the first training, `QueueUnavailable`.
     """
     with closing(build_collaborators(settings)) as collaborators:
-        uid = newest(collaborators.records, project).uid
+        uid = collaborators.records.newest(project).uid
         version = collaborators.versions.current_name(uid)
         if version == UNTRAINED:
             raise UnknownVersion(
@@ -39,19 +37,6 @@ def predict_project(
         view = collaborators.queue.refresh(uid, version)
         look(view)
         return _follow(collaborators.queue, view, look) if wait else view
-
-
-def newest(records: ProjectRecords, project: int) -> ProjectRecord:
-    """The project of that id in Label Studio, which may have given it more than once. Raises `UnknownProject`."""
-    known = records.all()
-    found = [record for record in known if record.id == project]
-    if not found:
-        ids = ", ".join(str(record.id) for record in known) or "none"
-        raise UnknownProject(
-            f"Project {project} was never set up here; projects that were: {ids}. Connect it with "
-            f"`prelabel connect --project {project}`."
-        )
-    return max(found, key=lambda record: record.set_up_at)
 
 
 def _follow(queue: Queue, view: JobView, look: Callable[[JobView], None]) -> JobView:

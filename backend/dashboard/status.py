@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as release_of
 
 from backend.errors import InvalidConfig, QueueUnavailable
+from backend.evaluation.measures import measures, spoken, spoken_time, time_saved
 from backend.evaluation.prequential import running_accuracy
 from backend.jobs.collaborators import Collaborators
 from backend.jobs.facts import ProjectFacts
 from backend.jobs.view import JobKind, JobState, JobView
 from backend.labelstudio.config import LabellingConfig, parse_config
+from backend.projects.identity import UNTRAINED
 from backend.projects.record import ProjectRecord
 from backend.server.protocol import (
     AccuracyPoint,
@@ -58,7 +61,8 @@ class StatusReport:
             return [], False
 
     def _project(self, record: ProjectRecord, jobs: list[JobView], reachable: bool) -> ProjectStatus:
-        manifest = self._with.versions.current(record.uid)
+        pointer = self._with.versions.pointer(record.uid)
+        manifest = self._with.versions.get(record.uid, pointer.current) if pointer.current != UNTRAINED else None
         judged = self._with.ledger.judgements(record.uid)
         facts = self._with.facts.read(record.uid) if reachable else ProjectFacts()
         connection = self._with.connection()
@@ -68,17 +72,23 @@ class StatusReport:
             *(manifest.notes if manifest else ()),
             *([problem] if problem else ()),
         ]
+        measured = [one for one in measures(judged) if one.version == pointer.current]
+        saved = time_saved(judged)
         return ProjectStatus(
             uid=record.uid,
             id=record.id,
             title=record.title,
             url=f"{connection.url}/projects/{record.id}" if connection else None,
-            version=self._with.versions.current_name(record.uid),
+            version=pointer.current,
+            pinned=pointer.pinned,
             controls=_controls(config, manifest, judged),
             labelled=facts.labelled,
             total=facts.total,
             accuracy=_accuracy(judged[-50:]),
             history=_history(judged),
+            measures=[asdict(one) for one in measured],
+            time_saved=asdict(saved) if saved else None,
+            words=[*map(spoken, measured), *([spoken_time(saved)] if saved else [])],
             job=_job(jobs),
             notes=notes,
             errors=_errors(jobs),

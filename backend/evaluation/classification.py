@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from backend.evaluation.comparison import Scores
-from model_zoo.metrics import classification_metrics
+from backend.evaluation.intervals import Indices, interval
+from model_zoo.metrics import calibration_error, classification_metrics, flags, macro_f1
 from model_zoo.postprocess import Postprocess
 from model_zoo.types import Labels, LabelSpace, Output, Target
 
@@ -36,12 +37,22 @@ class ClassificationEvaluation:
         confidences = np.array([decision.confidence for decision in decisions], np.float32)
         answers = _labels([decision.target for decision in decisions])
         found = classification_metrics(answers, confidences, _labels(truths), labels)
-        return {
+        figures = {
             "items": float(found.items),
             "accuracy": found.accuracy,
             "macro_f1": found.macro_f1,
             "calibration_error": found.calibration_error,
         }
+        given, true = flags(answers, labels), flags(_labels(truths), labels)
+        statistics: dict[str, Callable[[Indices], float]] = {
+            "accuracy": lambda rows: float((given[rows] == true[rows]).all(axis=1).mean()),
+            "macro_f1": lambda rows: macro_f1(given[rows], true[rows]),
+            "calibration_error": lambda rows: calibration_error(confidences[rows], true[rows], labels.multiple),
+        }
+        for name, statistic in statistics.items():
+            low, high = interval(statistic, found.items)
+            figures |= {f"{name}_low": low, f"{name}_high": high}
+        return figures
 
 
 def _labels(targets: Sequence[Target]) -> list[Labels]:

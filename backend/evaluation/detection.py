@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from backend.evaluation.comparison import Scores
+from backend.evaluation.intervals import interval
 from model_zoo.boxes import as_array, overlaps
 from model_zoo.detection_metrics import average_precisions
 from model_zoo.postprocess import DetectionPostprocess, Postprocess
@@ -48,17 +50,32 @@ class DetectionEvaluation:
         shown = _boxes([process.decide(output, labels).target for output in found])
         true = _boxes(truths)
         pairs = list(zip(shown, true, strict=True))
-        right = sum(len(_pairs(*pair, RIGHT, same_label=True)) for pair in pairs)
+        exact = np.array([self.edits(*pair) == 0 for pair in pairs])
+        counts = np.array([(right_boxes(*pair), len(pair[0]), len(pair[1])) for pair in pairs])
+        figures = {"items": float(len(outputs)), "objects": float(sum(map(len, true)))}
+        for name, statistic in _STATISTICS.items():
+            figures[name] = statistic(exact, counts)
+            low, high = interval(lambda rows, of=statistic: of(exact[rows], counts[rows]), len(pairs))  # type: ignore[misc]
+            figures |= {f"{name}_low": low, f"{name}_high": high}
         precisions = average_precisions([process.candidates(output) for output in found], true, labels)
         known = precisions[:, ~np.isnan(precisions[0])]
-        return {
-            "items": float(len(outputs)),
-            "objects": float(sum(map(len, true))),
-            "accuracy": float(np.mean([self.edits(*pair) == 0 for pair in pairs])),
-            "recall": right / max(sum(map(len, true)), 1),
-            "precision": right / max(sum(map(len, shown)), 1),
-            **({"map50": float(known[0].mean()), "map50_95": float(known.mean())} if known.size else {}),
-        }
+        return figures | ({"map50": float(known[0].mean()), "map50_95": float(known.mean())} if known.size else {})
+
+
+_Counts = npt.NDArray[np.int64]
+"""For each image, how many boxes are right, shown and true; shape (images, 3)."""
+
+_STATISTICS: Mapping[str, Callable[[npt.NDArray[np.bool_], _Counts], float]] = {
+    "accuracy": lambda exact, counts: float(exact.mean()),
+    "recall": lambda exact, counts: float(counts[:, 0].sum() / max(counts[:, 2].sum(), 1)),
+    "precision": lambda exact, counts: float(counts[:, 0].sum() / max(counts[:, 1].sum(), 1)),
+    "f1": lambda exact, counts: float(2 * counts[:, 0].sum() / max(counts[:, 1:].sum(), 1)),
+}
+
+
+def right_boxes(answer: Boxes, truth: Boxes) -> int:
+    """How many boxes of the answer are right."""
+    return len(_pairs(answer, truth, RIGHT, same_label=True))
 
 
 def _f1(answer: Boxes, truth: Boxes) -> float:

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 from backend.evaluation.comparison import Comparison, Scores, paired_bootstrap
 
-ENOUGH = 40
-"""Items from which the holdout alone decides. With 40, a fall of 10 points is about two standard errors of the paired
-difference when the two models disagree on one item in ten."""
+ENOUGH = 50
+"""Items from which the holdout alone decides."""
+LEAST = 20
+"""Items below which out-of-fold predictions and running accuracy say nothing: three lost of so few may be chance."""
+MARGIN = 0.01
+"""How much worse, on average, a new model may be: what one disputed label in a hundred makes."""
 CLEARLY = 0.95
-"""Share of resamples in which the challenger must be worse to be held back on the holdout."""
-CLEARLY_OUT_OF_FOLD = 0.99
-"""The same on out-of-fold predictions, which lean against the challenger: its folds had fewer labels than it has."""
+"""Share of resamples in which the challenger must be worse by more than the margin to be held back."""
 
 
 @dataclass(frozen=True)
@@ -40,26 +41,44 @@ class Verdict:
     comparison: Comparison | None = None
 
 
-def decide(holdout: Paired | None = None, out_of_fold: Paired | None = None, *, seed: int = 0) -> Verdict:
+def decide(
+    holdout: Paired | None = None, out_of_fold: Paired | None = None, running: Paired | None = None, *, seed: int = 0
+) -> Verdict:
     """Promote the challenger, or keep the champion.
 
     `holdout`: both on the holdout's items. `out_of_fold`: on items that came after the champion was trained, the
-    champion's predictions for them and the challenger's cross-validated ones. Leave both out when there is no
-    champion or when the labels have changed, as the champion cannot answer then.
+    champion's predictions for them and the challenger's cross-validated ones. `running`: what people made of the
+    predictions that they were shown, and the challenger's cross-validated ones for the same items. While the holdout
+    is small, both of these must speak against the challenger: the first leans against it, since its folds had fewer
+    labels than it has, and the second is of earlier models, too.
+
+    Leave all out when there is no champion or when the labels have changed, as the champion cannot answer then.
     """
     if holdout is not None and len(holdout) >= ENOUGH:
-        return _judge(holdout, "holdout items", CLEARLY, seed)
-    if out_of_fold is not None and len(out_of_fold) >= ENOUGH:
-        return _judge(out_of_fold, "new items, cross-validated", CLEARLY_OUT_OF_FOLD, seed)
-    seen = max(len(pair) if pair else 0 for pair in (holdout, out_of_fold))
-    return Verdict(True, f"Promoted: {seen} items to compare on, fewer than the {ENOUGH} that a comparison needs.")
-
-
-def _judge(pair: Paired, items: str, clearly: float, seed: int) -> Verdict:
-    comparison = paired_bootstrap(pair.champion, pair.challenger, seed)
-    found = (
-        f"{comparison.difference:+.3f} [{comparison.low:+.3f}, {comparison.high:+.3f}] on {comparison.items} {items}"
+        return _verdict([("holdout items", holdout)], seed)
+    both = [("new items, cross-validated", out_of_fold), ("judged predictions", running)]
+    heard = [(name, pair) for name, pair in both if pair is not None and len(pair) >= LEAST]
+    if len(heard) == len(both):
+        return _verdict(heard, seed)
+    seen = ", ".join(f"{len(pair) if pair else 0} {name}" for name, pair in [("holdout items", holdout), *both])
+    return Verdict(
+        True,
+        f"Promoted: too little to compare on ({seen}); wanted {ENOUGH} of the first, or {LEAST} of each of the others.",
     )
-    if comparison.worse >= clearly:
-        return Verdict(False, f"Held back: the new model is clearly worse, {found}.", comparison)
-    return Verdict(True, f"Promoted: {found}.", comparison)
+
+
+def _verdict(pairs: Sequence[tuple[str, Paired]], seed: int) -> Verdict:
+    """Held back where every comparison says so; the one that says it least clearly is the verdict's."""
+    found = [(name, paired_bootstrap(pair.champion, pair.challenger, seed, MARGIN)) for name, pair in pairs]
+    figures = "; ".join(_spoken(name, comparison) for name, comparison in found)
+    weakest = min((comparison for _, comparison in found), key=lambda comparison: comparison.worse)
+    if weakest.worse >= CLEARLY:
+        return Verdict(False, f"Held back: the new model is clearly worse, {figures}.", weakest)
+    return Verdict(True, f"Promoted: {figures}.", weakest)
+
+
+def _spoken(items: str, comparison: Comparison) -> str:
+    return (
+        f"{comparison.difference:+.3f} [{comparison.low:+.3f}, {comparison.high:+.3f}] on {comparison.items} {items}, "
+        f"where a fall of {comparison.detectable:.2f} would show"
+    )

@@ -15,6 +15,9 @@ from backend.evaluation.comparison import wilson_interval
 from backend.projects.judgement import Outcome
 from backend.store.ledger import Judged
 
+RECENT = 100
+"""Judged predictions that a new model is held against: the oldest of many are of models that knew little."""
+
 
 @dataclass(frozen=True)
 class Running:
@@ -58,6 +61,12 @@ def running(
         edits=sum(judged.edits or 0 for judged in counted) / len(counted),
         lead_time=median(times) if times else None,
     )
+
+
+def recent(judgements: Iterable[Judged], control: str, last: int = RECENT) -> dict[int, bool]:
+    """Whether the control's predictions were right, by task: those that people judged last."""
+    counted = [judged for judged in judgements if _counts(judged, control, None)][-last:]
+    return {judged.task: judged.correct is True for judged in counted}
 
 
 def running_accuracy(judgements: Iterable[Judged], *, control: str | None = None) -> list[Running]:

@@ -16,6 +16,7 @@ from backend.evaluation.kinds import EVALUATIONS
 from backend.jobs.examples import Answer, answers, fingerprint
 from backend.jobs.featurise import Featuriser, Step
 from backend.jobs.recipe import recipe_for
+from backend.jobs.verdicts import LEARNT_FROM
 from backend.labelstudio.config import Control
 from backend.serving.families import WEIGHTS_FILE, Families
 from backend.store.artifacts import Artifacts
@@ -28,9 +29,6 @@ from model_zoo.recipes import Recipe
 from model_zoo.types import Item, LabelSpace, Output, Target, TaskKind, example
 
 log = logging.getLogger(__name__)
-
-LEARNT_FROM = "learnt_from"
-"""Key in a part's recipe: the fingerprint of its training examples. An equal one would give the same model."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +91,16 @@ class Taught:
     verdict: Verdict | None = None
 
 
+@dataclass(frozen=True)
+class Rival:
+    """What a challenger is held against: the part that serves, the tasks it has learnt from, and whether what people
+    were shown was right, by task."""
+
+    champion: ControlVersion | None
+    seen: Collection[int]
+    judged: Mapping[int, bool]
+
+
 class Teacher:
     """Teaches the controls of one project for one version. `parameters` are the project's wishes for its trainings."""
 
@@ -121,9 +129,11 @@ class Teacher:
         held_back: Collection[str],
         step: Step,
         watch: Watch,
+        judged: Mapping[int, bool] | None = None,
     ) -> Taught:
         """Train a challenger and let the gate decide. `seen` are the tasks that the champion has learnt from,
         `held_back` the fingerprints of challengers that failed: the same examples would give the same model.
+        `judged` says by task whether the prediction that people were shown was right.
 
         Raises the zoo's `Cancelled`.
         """
@@ -148,7 +158,8 @@ class Teacher:
             lesson, notes = self._lesson(control, chosen, labels, answered, step, watch)
             if not lesson.training:
                 return Taught(champion, False, notes)
-            part, verdict, said = self._challenge(chosen, lesson, recipe, champion, seen, settled, watch)
+            rival = Rival(champion, seen, judged or {})
+            part, verdict, said = self._challenge(chosen, lesson, recipe, rival, settled, watch)
         except (MissingExtra, TrainingImpossible, WeightsNotFound) as error:
             return Taught(champion, False, (*notes, f"{control.name}: {error}"))
         notes += tuple(f"{control.name}: {note}" for note in said)
@@ -195,8 +206,7 @@ class Teacher:
         chosen: Family,
         lesson: Lesson,
         recipe: Recipe,
-        champion: ControlVersion | None,
-        seen: Collection[int],
+        rival: Rival,
         settled: Mapping[str, Any],
         watch: Watch,
     ) -> tuple[ControlVersion, Verdict, tuple[str, ...]]:
@@ -205,7 +215,7 @@ class Teacher:
         crossed = _crossed(trained, lesson)
         postprocess = postprocess_of(chosen.task).fit(crossed.outputs, crossed.truths, lesson.labels)
         held = _predicted(trained.model, lesson.holdout)
-        verdict = self._gate(lesson, champion, seen, held, crossed, postprocess)
+        verdict = self._gate(lesson, rival, held, crossed, postprocess)
         part = ControlVersion(
             family=chosen.name,
             artifact=self._put(trained.model),
@@ -219,25 +229,24 @@ class Teacher:
         return part, verdict, trained.notes
 
     def _gate(
-        self,
-        lesson: Lesson,
-        champion: ControlVersion | None,
-        seen: Collection[int],
-        held: Answered,
-        crossed: Answered,
-        postprocess: Postprocess,
+        self, lesson: Lesson, rival: Rival, held: Answered, crossed: Answered, postprocess: Postprocess
     ) -> Verdict:
-        """Both on the same items, which neither has learnt from; no comparison where the labels have changed."""
+        """Both on the same items, which neither has learnt from.
+
+        There is no comparison where the labels have changed: what people name differently now must be predicted.
+        """
+        champion = rival.champion
         if champion is None or champion.labels != lesson.labels.names:
             return decide()
         model = self._load(champion)
         if model is None or model.family.task is not lesson.kind:
             return decide()
         before = postprocess_of(lesson.kind).from_json(champion.postprocess)
-        new = crossed.without(seen)
+        new = crossed.without(rival.seen)
         return decide(
             _paired(lesson, (_predicted(model, lesson.holdout), before), (held, postprocess)),
             _paired(lesson, (_predicted(model, new.samples), before), (new, postprocess)),
+            _against_judgements(lesson, rival.judged, crossed, postprocess),
             seed=self._seed,
         )
 
@@ -275,6 +284,19 @@ def _paired(lesson: Lesson, champion: tuple[Answered, Postprocess], challenger: 
         for answered, postprocess in (champion, challenger)
     ]
     return Paired(*scores)
+
+
+def _against_judgements(
+    lesson: Lesson, judged: Mapping[int, bool], crossed: Answered, postprocess: Postprocess
+) -> Paired:
+    """Whether what was shown was right, and whether the challenger would have been; without its having seen it."""
+    known = [(sample, output) for sample, output in crossed.pairs if sample.task in judged]
+    evaluation = EVALUATIONS[lesson.kind]
+    right = [
+        evaluation.edits(postprocess.decide(output, lesson.labels).target, sample.target) == 0
+        for sample, output in known
+    ]
+    return Paired([float(judged[sample.task]) for sample, _ in known], [float(one) for one in right])
 
 
 def _metrics(

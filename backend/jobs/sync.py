@@ -13,6 +13,7 @@ from typing import Any
 from backend.converters import CONVERTERS
 from backend.errors import StoreDamaged
 from backend.evaluation.kinds import EVALUATIONS
+from backend.evaluation.matching import matches
 from backend.jobs.shown import Shown, ShownLog, shown_at
 from backend.labelstudio.changes import LabelledTask, TaskMark, changes_since
 from backend.labelstudio.client import LabelStudio
@@ -142,6 +143,7 @@ def _judged(control: Control, record: Record, annotation: Annotation, shown: Sho
     kind = converter.kind(control)
     edits = EVALUATIONS[kind].edits(predicted, answered) if kind and predicted is not None else None
     verdict = judge(edits, shown=own is not None)
+    found = matches(predicted, answered) if edits is not None and predicted is not None else None
     return Judged(
         task=record.task,
         annotation=annotation.id,
@@ -156,6 +158,7 @@ def _judged(control: Control, record: Record, annotation: Annotation, shown: Sho
         annotator=annotation.completed_by,
         role=record.role,
         provenance=annotation.provenance,
+        regions=(found.shown, found.answered, found.right) if found else None,
     )
 
 

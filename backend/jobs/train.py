@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import logging
-import platform
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from importlib.metadata import version as release_of
 
 from backend.errors import InvalidConfig, NothingToLearn, PrelabelError, StoreDamaged, Superseded, UnknownProject
+from backend.evaluation.prequential import recent
 from backend.jobs.collaborators import Collaborators, build_collaborators
 from backend.jobs.config import read_config
 from backend.jobs.context import current_settings
 from backend.jobs.featurise import Featuriser
-from backend.jobs.learn import LEARNT_FROM, Taught, Teacher
+from backend.jobs.learn import Taught, Teacher
 from backend.jobs.lease import Lease, lease
+from backend.jobs.machine import cost, environment
 from backend.jobs.progress import report
 from backend.jobs.show import Show
 from backend.jobs.shown import ShownLog
 from backend.jobs.sync import Sync, Synced
 from backend.jobs.turn import Turn
+from backend.jobs.verdicts import record, refused
 from backend.labelstudio.client import LabelStudio
 from backend.labelstudio.config import LabellingConfig
 from backend.labelstudio.webhook import claim_webhook
@@ -30,6 +31,7 @@ from backend.serving.swap import announce
 from backend.store.ledger import Event
 from backend.store.manifest import ControlVersion, Manifest
 from backend.store.objects import ObjectMissing
+from backend.store.versions import Pointer
 from model_zoo.base import Progress, Watch
 from model_zoo.errors import Cancelled
 
@@ -40,9 +42,6 @@ THOROUGH_EVERY = 3600
 QUIET = 3.0
 """Seconds without another version before everything is refreshed: while somebody labels task after task, most of it
 would be out of date before anybody saw it, and the writing makes Label Studio slow to take the labels."""
-VERDICT = "verdict"
-"""The kind of ledger event that says what the gate made of a challenger."""
-RECORDED_PACKAGES = ("prelabel", "torch", "transformers", "timm", "scikit-learn", "numpy")
 
 
 def run(uid: str) -> str:
@@ -58,6 +57,7 @@ class Training:
         self._with = collaborators
         self._uid = uid
         self._featuriser = Featuriser(uid, collaborators.features, collaborators.inputs)
+        self._begun = time.monotonic()
 
     def run(self) -> str:
         """Raises `LabelStudioError`, `StoreError`, `QueueUnavailable`; RQ tries again then."""
@@ -78,10 +78,10 @@ class Training:
 
     def _train(self, held: Lease) -> str:
         report("sync", 0.0, "Reading what changed in Label Studio.")
-        record = self._with.records.get(self._uid)
+        project = self._with.records.get(self._uid)
         with self._with.label_studio() as label_studio:
-            config = read_config(label_studio, record)
-            claim_webhook(label_studio, record.id, self._with.settings)
+            config = read_config(label_studio, project)
+            claim_webhook(label_studio, project.id, self._with.settings)
             sync = Sync(self._with.snapshots, self._with.ledger, self._with.roles)
             shown = ShownLog(self._with.redis, self._uid)
             thorough = self._with.facts.is_time("thorough", self._uid, THOROUGH_EVERY)
@@ -92,21 +92,28 @@ class Training:
                     self._with.facts.not_done("thorough", self._uid)
                 raise
             self._with.facts.synced(self._uid, len(synced.records), synced.total)
-            champion = self._with.versions.current(self._uid)
-            taught = self._teach(held, record, config, synced, champion)
+            pointer = self._with.versions.pointer(self._uid)
+            champion = self._champion(pointer)
+            taught = self._teach(held, project, config, synced, champion)
             if not any(lesson.changed for lesson in taught.values()):
                 return self._unchanged(synced, champion, taught)
             manifest = self._manifest(held.fence, synced, champion, taught)
             held.check()
             turn = Turn(self._with.redis, self._uid)
             with turn.asked():
-                self._publish(manifest)
+                if not self._publish(manifest, pointer):
+                    return self._kept(manifest, pointer)
                 return self._show(turn, manifest, config, synced, label_studio)
+
+    def _champion(self, pointer: Pointer) -> Manifest | None:
+        """The version to learn on from: the current one, or the newest where a pin keeps that from being current."""
+        name = pointer.newest if pointer.pinned else pointer.current
+        return self._with.versions.get(self._uid, name) if name != UNTRAINED else None
 
     def _teach(
         self,
         held: Lease,
-        record: ProjectRecord,
+        project: ProjectRecord,
         config: LabellingConfig,
         synced: Synced,
         champion: Manifest | None,
@@ -118,18 +125,20 @@ class Training:
             self._featuriser,
             self._with.versions.next_name(self._uid),
             self._with.settings.seed,
-            record.parameters,
+            project.parameters,
         )
         seen = self._learnt_by(champion)
-        held_back = self._held_back()
+        held_back = refused(self._with.ledger, self._with.versions, self._uid, champion)
+        judgements = self._with.ledger.judgements(self._uid)
         taught = {}
         for number, control in enumerate(config.controls):
             progress = ControlProgress(0.1 + 0.6 * number / len(config.controls), 0.6 / len(config.controls))
             part = champion.controls.get(control.name) if champion else None
             records = synced.records.values()
             watch = Watch(progress.trained, cancelled=lambda: not held.held)
-            lesson = teacher.teach(control, records, part, seen, held_back, progress.encoded, watch)
-            self._record_verdict(control.name, lesson)
+            judged = recent(judgements, control.name)
+            lesson = teacher.teach(control, records, part, seen, held_back, progress.encoded, watch, judged)
+            self._keep_verdict(control.name, lesson)
             taught[control.name] = lesson
         return taught
 
@@ -144,25 +153,10 @@ class Training:
             log.warning("Project %s: What %s learnt from is not known any more: %s", self._uid, champion.name, error)
             return frozenset()
 
-    def _held_back(self) -> frozenset[str]:
-        """Fingerprints of what challengers that the gate held back had learnt from."""
-        verdicts = (event.detail for event in self._with.ledger.events(self._uid, VERDICT))
-        return frozenset(str(detail["learnt_from"]) for detail in verdicts if not detail["promote"])
-
-    def _record_verdict(self, control: str, lesson: Taught) -> None:
-        """A challenger keeps its numbers and its reason, promoted or not."""
-        if lesson.challenger is None or lesson.verdict is None:
-            return
-        detail = {
-            "control": control,
-            "promote": lesson.verdict.promote,
-            "reason": lesson.verdict.reason,
-            "learnt_from": lesson.challenger.recipe[LEARNT_FROM],
-            "artifact": lesson.challenger.artifact,
-            "metrics": dict(lesson.challenger.metrics),
-        }
-        log.info("Project %s, %s: %s", self._uid, control, lesson.verdict.reason)
-        self._with.ledger.append(self._uid, [Event(VERDICT, time.time(), detail)])
+    def _keep_verdict(self, control: str, lesson: Taught) -> None:
+        if lesson.challenger is not None and lesson.verdict is not None:
+            log.info("Project %s, %s: %s", self._uid, control, lesson.verdict.reason)
+            record(self._with.ledger, self._uid, control, lesson.challenger, lesson.verdict)
 
     def _unchanged(self, synced: Synced, champion: Manifest | None, taught: Mapping[str, Taught]) -> str:
         notes = " ".join(note for lesson in taught.values() for note in lesson.notes)
@@ -173,7 +167,7 @@ class Training:
                 f"There is nothing to learn from yet: {len(synced.records)} tasks are labelled, and none of their "
                 f"annotations answers a control that can be learnt. {notes}".strip()
             )
-        self._with.queue.refresh(self._uid, champion.name)
+        self._with.queue.refresh(self._uid, self._with.versions.current_name(self._uid))
         return f"Nothing to learn since {champion.name}. {notes}".strip()
 
     def _manifest(
@@ -191,21 +185,35 @@ class Training:
             parent=champion.name if champion else None,
             snapshot=synced.snapshot,
             metrics={"labelled": float(len(synced.records)), "total": float(synced.total)},
-            environment=_environment(),
+            environment=environment(),
+            cost=cost(time.monotonic() - self._begun, self._with.settings.machine_rate),
             notes=tuple(note for lesson in taught.values() for note in lesson.notes),
         )
 
-    def _publish(self, manifest: Manifest) -> None:
-        """The pointer moves last; from then on the version is there for everybody."""
+    def _publish(self, manifest: Manifest, pointer: Pointer) -> bool:
+        """Whether the version is there for everybody now; the pointer moves last, and for a pinned project not at all.
+
+        Raises `Superseded` where somebody moved the pointer by hand since the training read it.
+        """
         report("publish", 0.75, f"Publishing {manifest.name}.")
         self._with.records.get(self._uid)  # raises where the project was forgotten meanwhile
+        if self._with.versions.pointer(self._uid) != pointer:
+            raise Superseded(f"{manifest.name} was trained on from {pointer.current}, which somebody left meanwhile.")
         self._with.versions.publish(manifest)
         self._with.facts.published(self._uid, int(manifest.metrics["labelled"]))
         detail = {"version": manifest.name, "parent": manifest.parent or UNTRAINED, "notes": list(manifest.notes)}
         self._with.ledger.append(self._uid, [Event("publish", manifest.created, detail)])
+        if self._with.versions.current_name(self._uid) != manifest.name:
+            return False
         missing = announce(self._with.redis, self._uid, manifest.name)
         if missing:
             log.warning("Servers %s did not acknowledge %s; they follow the pointer.", sorted(missing), manifest.name)
+        return True
+
+    def _kept(self, manifest: Manifest, pointer: Pointer) -> str:
+        """What is said of a version that a pin keeps from serving. New tasks get predictions of the pinned one."""
+        self._with.queue.refresh(self._uid, pointer.current)
+        return f"{manifest.name} is ready, and {pointer.current} goes on serving: the project is pinned."
 
     def _show(
         self, turn: Turn, manifest: Manifest, config: LabellingConfig, synced: Synced, label_studio: LabelStudio
@@ -238,9 +246,3 @@ class ControlProgress:
 
     def _at(self, part: float) -> float:
         return self._start + self._share * part
-
-
-def _environment() -> dict[str, str]:
-    """What the version was made with."""
-    packages = {name: release_of(name) for name in RECORDED_PACKAGES}
-    return {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system(), **packages}

@@ -118,6 +118,12 @@ class VersionsRequest(Payload):
     version: Name | None = None
 
 
+class MoveRequest(Payload):
+    """`POST /api/projects/<uid>/promote` and the like. Without `version` the one that the action finds by itself."""
+
+    version: Name | None = None
+
+
 class JobStatusRequest(Payload):
     """`POST /job_status`."""
 

@@ -21,30 +21,40 @@ class Role(str, Enum):
     HOLDOUT_BLIND = "holdout_blind"
     """Holdout that people label without seeing a prediction, so that its labels do not echo the model."""
 
+    CONTROL = "control"
+    """Learnt from, and labelled without seeing a prediction, to measure on people what predictions save."""
+
     @property
     def trains(self) -> bool:
-        return self is Role.TRAIN
+        return self in (Role.TRAIN, Role.CONTROL)
 
     @property
     def is_holdout(self) -> bool:
-        return self is not Role.TRAIN
+        return not self.trains
 
     @property
     def shows_prediction(self) -> bool:
-        return self is not Role.HOLDOUT_BLIND
+        return self in (Role.TRAIN, Role.HOLDOUT)
 
 
 @dataclass(frozen=True)
 class RolePolicy:
-    """How large the holdout is, after how many labelled tasks it starts, and which part of it is blind."""
+    """How large the holdout is, after how many labelled tasks it starts, and which part of it is blind; which share of
+    the other tasks is the control arm."""
 
     fraction: float = 0.2
     after: int = 25
     blind: float = 0.5
+    control: float = 0.0
 
     @classmethod
     def of(cls, settings: Settings) -> RolePolicy:
-        return cls(settings.holdout_fraction, settings.holdout_after, settings.holdout_blind_fraction)
+        return cls(
+            settings.holdout_fraction,
+            settings.holdout_after,
+            settings.holdout_blind_fraction,
+            settings.control_fraction,
+        )
 
 
 def role(task_id: int, labelled_before: int, policy: RolePolicy = RolePolicy()) -> Role:
@@ -53,7 +63,7 @@ def role(task_id: int, labelled_before: int, policy: RolePolicy = RolePolicy()) 
     For tasks that nobody has labelled yet, give the number labelled so far.
     """
     if labelled_before < policy.after or draw(task_id, "holdout") >= policy.fraction:
-        return Role.TRAIN
+        return Role.CONTROL if draw(task_id, "control") < policy.control else Role.TRAIN
     return Role.HOLDOUT_BLIND if draw(task_id, "blind") < policy.blind else Role.HOLDOUT
 
 

@@ -74,18 +74,26 @@ class ErrorStatus(TypedDict):
 
 
 class ProjectStatus(TypedDict):
-    """One project on the status page. `url` opens it in Label Studio; `notes`: of skipped controls, say."""
+    """One project on the status page. `url` opens it in Label Studio; `notes`: of skipped controls, say.
+
+    `measures` are those of the current version's predictions, by control, and `time_saved` what the control arm shows,
+    with the fields of `backend.evaluation.measures`; `words` say both to people.
+    """
 
     uid: str
     id: int
     title: str
     url: str | None
     version: str
+    pinned: bool
     controls: list[ControlStatus]
     labelled: int
     total: int | None
     accuracy: float | None
     history: list[AccuracyPoint]
+    measures: list[dict[str, Any]]
+    time_saved: dict[str, Any] | None
+    words: list[str]
     job: JobStatus | None
     notes: list[str]
     errors: list[ErrorStatus]
@@ -138,6 +146,12 @@ class ServicesProtocol(Protocol):
     def version_names(self, uid: str) -> list[str]: ...
 
     def model_version(self, uid: str) -> str: ...
+
+    def lineage(self, uid: str) -> dict[str, Any]:
+        """The project's versions with all that is recorded of them. Raises `UnknownProject`."""
+
+    def move(self, uid: str, action: str, version: str | None) -> dict[str, Any]:
+        """Promote, roll back, pin or unpin by hand. Raises `UnknownProject`, `UnknownVersion`."""
 
     def delete(self, uid: str) -> None: ...
 

@@ -15,7 +15,7 @@ from backend.converters import CONVERTERS
 from backend.converters.base import region_key
 from backend.errors import MediaError, PrelabelError
 from backend.labelstudio.config import Control, LabellingConfig
-from backend.projects.roles import Role, RolePolicy, draw, role
+from backend.projects.roles import RolePolicy, draw, role
 from backend.serving.batcher import LARGEST, Batcher
 from backend.serving.inputs import InputReader
 from backend.serving.pool import LoadedControl, LoadedVersion
@@ -126,11 +126,11 @@ class Predictor:
         return TaskPrediction([], LAST, version.name, (*draft.problems, problem))
 
     def is_blind(self, version: LoadedVersion, task_id: int | None) -> bool:
-        """Whether people label this task without seeing a prediction, as part of the holdout."""
+        """Whether people label this task without seeing a prediction: part of the holdout, or the control arm."""
         if task_id is None or version.manifest is None:
             return False
         labelled = int(version.manifest.metrics.get("labelled", 0))
-        return role(task_id, labelled, self._roles) is Role.HOLDOUT_BLIND
+        return not role(task_id, labelled, self._roles).shows_prediction
 
     def decide(self, control: Control, loaded: LoadedControl, batch: Sequence[tuple[TaskDraft, Item]]) -> None:
         """Put the control's decision into each draft; when a batch fails, its items are tried one by one."""

@@ -40,6 +40,8 @@ def announce(connection: redis.Redis, uid: str, version: str, timeout: float = 5
 
     Returns the servers that did not acknowledge within `timeout` seconds: dead ones, normally.
     """
+    # Where the pointer goes back to a version, acknowledgements of the first time say nothing.
+    connection.delete(_acknowledgements(uid, version))
     connection.publish(CHANNEL, json.dumps({"uid": uid, "version": version}))
     deadline = time.monotonic() + timeout
     while True:

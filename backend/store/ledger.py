@@ -33,7 +33,8 @@ class Judged:
 
     `version` and `prediction` (Label Studio's id) are None when no prediction is known. `edits` counts labels changed
     from prediction to annotation; None without prediction. `lead_time` is in seconds, `at` in Unix seconds: when
-    the annotation was last saved. `confidence` is the shown prediction's, in [0, 1].
+    the annotation was last saved. `confidence` is the shown prediction's, in [0, 1]. `regions` counts labels or
+    regions that the prediction had, the annotation has, and both have.
     """
 
     task: int
@@ -49,6 +50,7 @@ class Judged:
     annotator: int | None = None
     role: Role = Role.TRAIN
     provenance: Provenance = Provenance.HUMAN
+    regions: tuple[int, int, int] | None = None
 
     @property
     def correct(self) -> bool | None:
@@ -144,7 +146,8 @@ def _entry(row: dict[str, Any]) -> Entry:
         "role": Role(row.get("role", Role.TRAIN)),
         "provenance": Provenance(row.get("provenance", Provenance.HUMAN)),
     }
-    return _known(Judged, {**row, **enums})
+    regions = tuple(row["regions"]) if row.get("regions") else None
+    return _known(Judged, {**row, **enums, "regions": regions})
 
 
 def _known(cls: type[_T], row: Mapping[str, Any]) -> _T:

@@ -53,6 +53,9 @@ class Manifest:
     snapshot: str | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    """Hardware, system and releases of packages."""
+    cost: Mapping[str, float] = field(default_factory=dict)
+    """`seconds` of one machine, from the lease to the publish; `money` where an hour of it has a price."""
     notes: tuple[str, ...] = ()
     """Sentences for people: a gate's reason, weights that were not found."""
 

@@ -38,6 +38,18 @@ class ProjectRecords:
         found = (self.find(uid) for uid in self._store.folders(paths.PROJECTS))
         return sorted((record for record in found if record), key=lambda record: (record.id, record.uid))
 
+    def newest(self, project: int) -> ProjectRecord:
+        """The project of that id in Label Studio, which may have given it more than once. Raises `UnknownProject`."""
+        known = self.all()
+        found = [record for record in known if record.id == project]
+        if not found:
+            ids = ", ".join(str(record.id) for record in known) or "none"
+            raise UnknownProject(
+                f"Project {project} was never set up here; projects that were: {ids}. Connect it with "
+                f"`prelabel connect --project {project}`."
+            )
+        return max(found, key=lambda record: record.set_up_at)
+
     def delete(self, uid: str) -> None:
         """Forget the project with its versions, snapshots, ledger and features."""
         self._store.delete_folder(paths.project(uid))

@@ -3,12 +3,16 @@
 Which one is current follows from the names in one folder: each move of the pointer adds an entry
 `<fence>-<move>-<version>`, and the greatest counts. So a publisher that was held up and comes late with a lower fence
 cannot become current, whatever the order in which stores see the writes; no lock or compare-and-swap is needed.
+
+A pin is a move, too: `<fence>-<move>-<version>-pin`. From there on publishes are listed and move nothing, until an
+entry that ends in `-unpin`. So no publisher can be too late to see a pin.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
+from enum import Enum
 from typing import NamedTuple
 
 from backend.errors import StoreError, Superseded, UnknownVersion
@@ -18,7 +22,15 @@ from backend.store.artifacts import Artifacts
 from backend.store.manifest import Manifest
 from backend.store.objects import ObjectMissing, ObjectStore, to_json
 
-_ENTRY = re.compile(r"([0-9]{16})-([0-9]{8})-(v[0-9]+)")
+_ENTRY = re.compile(r"([0-9]{16})-([0-9]{8})-(v[0-9]+)(-pin|-unpin)?")
+
+
+class _Act(str, Enum):
+    """What a move does beside naming its version; the value ends the entry's name."""
+
+    MOVE = ""
+    PIN = "-pin"
+    UNPIN = "-unpin"
 
 
 class _Move(NamedTuple):
@@ -27,10 +39,20 @@ class _Move(NamedTuple):
     fence: int
     number: int
     version: int
+    act: _Act = _Act.MOVE
 
     @property
     def entry(self) -> str:
-        return f"{self.fence:016d}-{self.number:08d}-{version_name(self.version)}"
+        return f"{self.fence:016d}-{self.number:08d}-{version_name(self.version)}{self.act.value}"
+
+
+class Pointer(NamedTuple):
+    """Where a project stands. `newest` was published last; it differs from `current` where the project is pinned or
+    somebody went back. Both are `v0` before the first version."""
+
+    current: str
+    pinned: bool
+    newest: str
 
 
 class Versions:
@@ -50,15 +72,25 @@ class Versions:
         taken = (version_number(name.rpartition("/")[2].removesuffix(".json")) for name in manifests)
         return version_name(max(taken, default=0) + 1)
 
+    def pointer(self, uid: str) -> Pointer:
+        """What is current, and whether it stays so."""
+        current, pinned, newest = 0, False, 0
+        for move in sorted(self._moves(uid)):
+            newest = max(newest, move.version)
+            if move.act is not _Act.MOVE:
+                current, pinned = move.version, move.act is _Act.PIN
+            elif not pinned:
+                current = move.version
+        return Pointer(version_name(current), pinned, version_name(newest))
+
     def current_name(self, uid: str) -> str:
         """The name of the current version; `v0` before the first."""
-        last = self._last(uid)
-        return version_name(last.version) if last else UNTRAINED
+        return self.pointer(uid).current
 
     def current(self, uid: str) -> Manifest | None:
         """The current version; None before the first."""
-        last = self._last(uid)
-        return self.get(uid, version_name(last.version)) if last else None
+        name = self.current_name(uid)
+        return self.get(uid, name) if name != UNTRAINED else None
 
     def fence(self, uid: str) -> int:
         """The highest fence that published here; a new lease must begin above it."""
@@ -73,7 +105,7 @@ class Versions:
             raise self._unknown(uid, name) from None
 
     def publish(self, manifest: Manifest) -> None:
-        """Make a version current. Everything it names must be stored by then.
+        """Make a version current, unless the project is pinned: then it is listed alone. All it names must be stored.
 
         Raises `Superseded` when a higher fence has published or another version took the name meanwhile,
         `StoreError` when an artifact is missing.
@@ -91,11 +123,30 @@ class Versions:
         self._require_fence(manifest)
 
     def select(self, uid: str, name: str) -> Manifest:
-        """Make an earlier version current again. Raises `UnknownVersion`. The next training moves on from it."""
-        if name not in self.names(uid):
-            raise self._unknown(uid, name)
-        self._move(uid, self.fence(uid), name)
-        return self.get(uid, name)
+        """Make any version current; a pinned project is pinned to it then. Raises `UnknownVersion`.
+
+        The next training moves on from it, unless the project is pinned.
+        """
+        return self._act(uid, name, _Act.PIN if self.pointer(uid).pinned else _Act.MOVE)
+
+    def pin(self, uid: str, name: str) -> Manifest:
+        """Make a version current and keep it so until `unpin` or `select`. Raises `UnknownVersion`."""
+        return self._act(uid, name, _Act.PIN)
+
+    def unpin(self, uid: str) -> Manifest:
+        """Let the next publish move the pointer again. Raises `UnknownVersion` before the first version."""
+        return self._act(uid, self.current_name(uid), _Act.UNPIN)
+
+    def delete(self, uid: str, name: str) -> None:
+        """Forget a version, which may be neither current nor the newest. Artifacts stay: others may share them."""
+        pointer = self.pointer(uid)
+        if name in (pointer.current, pointer.newest):
+            raise StoreError(f"Got {name} of project {uid} to delete, which is current or the newest. It stays.")
+        number = version_number(name)
+        for move in sorted(self._moves(uid)):  # an unpin never before its pin
+            if move.version == number:
+                self._store.delete(paths.within(uid, "current", move.entry))
+        self._store.delete(_manifest(uid, name))
 
     def duplicate(self, source: str, target: str) -> Manifest | None:
         """Give `target` the current version of `source` as its own next version, artifacts shared.
@@ -114,16 +165,26 @@ class Versions:
         known = ", ".join(self.names(uid)) or "none yet"
         return UnknownVersion(f"Project {uid} has no version {name!r}. It has: {known}.")
 
-    def _move(self, uid: str, fence: int, name: str) -> None:
+    def _act(self, uid: str, name: str, act: _Act) -> Manifest:
+        if name not in self.names(uid):
+            raise self._unknown(uid, name)
+        self._move(uid, self.fence(uid), name, act)
+        return self.get(uid, name)
+
+    def _move(self, uid: str, fence: int, name: str, act: _Act = _Act.MOVE) -> None:
         last = self._last(uid)
         number = last.number + 1 if last and last.fence == fence else 0
-        move = _Move(fence, number, version_number(name))
+        move = _Move(fence, number, version_number(name), act)
         self._store.create(paths.within(uid, "current", move.entry), to_json({"version": name, "fence": fence}))
 
     def _moves(self, uid: str) -> list[_Move]:
         entries = (name.rpartition("/")[2] for name in self._store.list(paths.within(uid, "current")))
         matches = (_ENTRY.fullmatch(entry) for entry in entries)
-        return [_Move(int(match[1]), int(match[2]), version_number(match[3])) for match in matches if match]
+        return [
+            _Move(int(match[1]), int(match[2]), version_number(match[3]), _Act(match[4] or ""))
+            for match in matches
+            if match
+        ]
 
     def _last(self, uid: str) -> _Move | None:
         return max(self._moves(uid), default=None)

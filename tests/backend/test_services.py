@@ -158,6 +158,23 @@ def test_a_duplicate_begins_with_the_version_of_its_source(services: Services, t
     assert services.predict(OTHER, None, TASKS, None)[0]["model_version"] == "v1"
 
 
+def test_versions_are_moved_by_hand(services: Services) -> None:
+    with pytest.raises(UnknownProject):
+        services.move(UID, "rollback", None)
+    services.setup(UID, CONFIG, HOST, None)
+    shelf = Shelf(services._with.store)
+    shelf.publish("v1", uid=UID)
+    shelf.publish("v2", uid=UID, parent="v1")
+    assert services.move(UID, "rollback", None)["version"] == "v1"
+    found = services.lineage(UID)
+    assert (found["current"], [version["name"] for version in found["versions"]]) == ("v1", ["v1", "v2"])
+    assert services.model_version(UID) == "v1"
+    assert [job.version for job in services.queue.jobs() if job.kind is JobKind.REFRESH] == ["v1"]
+    for action, version in (("launch", None), ("unpin", "v1")):
+        with pytest.raises(InvalidRequest):
+            services.move(UID, action, version)
+
+
 def test_threads_enqueue_what_is_due_and_end_with_it(tmp_path: Path, redis_url: str) -> None:
     services = Services(settings_of(tmp_path, redis_url))
     services.start()

@@ -14,6 +14,8 @@ PROJECT: dict[str, Any] = {
     "id": 7,
     "title": "[red]Tickets[/red]",
     "version": "v3",
+    "pinned": True,
+    "words": ["v3, topic: 90% of 17 predictions accepted"],
     "labelled": 12,
     "total": 400,
     "accuracy": 0.875,
@@ -40,7 +42,14 @@ def shown(**changes: Any) -> str:
 
 def test_project_is_shown_with_its_job_and_errors() -> None:
     text = shown()
-    for part in ("v3", "12 of 400", "87.5%", "train started training 50% 3 s left", "Label Studio was away."):
+    for part in (
+        "v3 (pinned)",
+        "7: v3, topic: 90% of 17 predictions accepted",
+        "12 of 400",
+        "87.5%",
+        "train started training 50% 3 s left",
+        "Label Studio was away.",
+    ):
         assert part in text
 
 

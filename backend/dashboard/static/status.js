@@ -108,9 +108,10 @@ function card(project) {
   const labelled = known(project.total) ? `of ${project.total.toLocaleString("en")} labelled` : project.labelled === 1 ? "task labelled" : "tasks labelled";
   return make(
     "article", { class: "card" },
-    make("div", { class: "top" }, make("div", {}, heading(project), make("div", { class: "sub" }, `project ${project.id}`)), make("span", { class: "version", title: "The version that predictions come from" }, project.version)),
+    make("div", { class: "top" }, make("div", {}, heading(project), make("div", { class: "sub" }, `project ${project.id}`)), make("span", { class: "version", title: "The version that predictions come from" }, project.version, project.pinned ? " · pinned" : "")),
     make("div", { class: "figures" }, figure(project.labelled.toLocaleString("en"), labelled), figure(percent(project.accuracy), "accepted as is"), sparkline(project.history)),
     project.controls.length ? controls(project.controls) : null,
+    project.words.length ? make("ul", { class: "words" }, project.words.map((words) => make("li", {}, words))) : null,
     project.job ? job(project.job) : null,
     project.notes.length ? make("ul", { class: "notes" }, project.notes.map((note) => make("li", {}, note))) : null,
     problems(project.errors),

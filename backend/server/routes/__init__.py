@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from backend.server.routes import (
     health,
     jobs,
+    lineage,
     metrics,
     predict,
     projects,
@@ -27,6 +28,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     train.router,
     jobs.router,
     versions.router,
+    lineage.router,
     validate.router,
     projects.router,
     metrics.router,

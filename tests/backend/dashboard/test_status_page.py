@@ -58,7 +58,17 @@ def page(browser: Browser) -> Iterator[Page]:
 def test_a_project_is_shown_with_all_its_facts(page: Page, address: str) -> None:
     page.goto(address)
     card = page.locator("article")
-    for fact in ("Support tickets", "v3", "42", "of 400 labelled", "88 %", "topic", "minilm_linear", "90 %"):
+    for fact in (
+        "Support tickets",
+        "v3",
+        "42",
+        "of 400 labelled",
+        "88 %",
+        "topic",
+        "minilm_linear",
+        "90 %",
+        "0.1 edits a task",
+    ):
         expect(card).to_contain_text(fact)
     expect(card.locator(".job")).to_contain_text("Training: fitting")
     expect(card.locator(".job")).to_contain_text("about 12 s left")

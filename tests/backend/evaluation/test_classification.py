@@ -64,6 +64,19 @@ def test_calibrated_confidences_have_a_small_error_and_boasting_ones_a_large_one
     assert boasting["calibration_error"] == pytest.approx(0.24, abs=0.02)
 
 
+def test_intervals_hold_the_figure_and_narrow_with_items() -> None:
+    def width(items: int) -> float:
+        random = np.random.default_rng(1)
+        truths = [truth("a") if random.random() < 0.8 else truth("b") for _ in range(items)]
+        measured = measure([output(0.9, 0.1, 0)] * items, truths)
+        for name in ("accuracy", "macro_f1", "calibration_error"):
+            assert measured[f"{name}_low"] <= measured[name] <= measured[f"{name}_high"]
+        return measured["accuracy_high"] - measured["accuracy_low"]
+
+    assert 0.1 < width(100) < 0.2
+    assert width(1600) == pytest.approx(width(100) / 4, rel=0.3)
+
+
 def test_nothing_to_measure_gives_no_figures_and_a_wrong_count_is_refused() -> None:
     assert measure([], []) == {}
     with pytest.raises(ValueError, match="1 answers, 1 confidences and 0 truths"):
@@ -72,7 +85,9 @@ def test_nothing_to_measure_gives_no_figures_and_a_wrong_count_is_refused() -> N
 
 def test_figures_for_the_manifest_are_plain_numbers() -> None:
     measured = measure([output(1, 0, 0)], [truth("a")])
-    assert measured == {"items": 1.0, "accuracy": 1.0, "macro_f1": 1.0, "calibration_error": 0.0}
+    plain = {"items": 1.0, "accuracy": 1.0, "macro_f1": 1.0, "calibration_error": 0.0}
+    ends = {f"{name}_{end}": value for name, value in plain.items() if name != "items" for end in ("low", "high")}
+    assert measured == {**plain, **ends}
     assert {type(value) for value in measured.values()} == {float}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backend.evaluation.comparison import paired_bootstrap, wilson_interval
+from backend.evaluation.comparison import paired_bootstrap, smallest_detectable, wilson_interval
 
 
 def test_a_clear_fall_is_seen_and_its_interval_holds_the_truth() -> None:
@@ -53,6 +53,22 @@ def test_different_lengths_and_many_items() -> None:
         paired_bootstrap([1, 0], [1, 0, 1])
     many = np.random.default_rng(0).random(20_000)
     assert paired_bootstrap(many, 1 - many).items == 20_000
+
+
+def test_falls_as_large_as_said_are_found_in_four_of_five_cases() -> None:
+    random = np.random.default_rng(5)
+    said = paired_bootstrap(*(random.random((2, 200)) < 0.8).astype(float)).detectable
+    found = 0
+    for number in range(100):
+        champion, challenger = random.random((2, 200)) < np.array([[0.8], [0.8 - said]])
+        found += paired_bootstrap(champion.astype(float), challenger.astype(float), seed=number).worse >= 0.95
+    assert 65 <= found <= 92
+
+
+def test_nothing_can_be_found_out_without_items() -> None:
+    assert smallest_detectable(np.zeros(0)) == 1.0
+    assert smallest_detectable(np.zeros(2)) == 1.0
+    assert 0.1 < smallest_detectable(np.zeros(20)) < 0.2
 
 
 def test_wilson_interval_is_the_textbook_s() -> None:

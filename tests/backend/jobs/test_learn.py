@@ -11,7 +11,8 @@ from pydantic import SecretStr
 
 from backend.jobs.collaborators import Collaborators, build_collaborators
 from backend.jobs.featurise import Featuriser
-from backend.jobs.learn import LEARNT_FROM, Taught, Teacher
+from backend.jobs.learn import Taught, Teacher
+from backend.jobs.verdicts import LEARNT_FROM
 from backend.labelstudio.config import Control, parse_config
 from backend.projects.roles import Role
 from backend.settings import Settings

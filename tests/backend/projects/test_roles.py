@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+import pytest
+
 from backend.projects.roles import Role, RolePolicy, draw, role
 from backend.settings import Settings
 
@@ -40,6 +44,7 @@ def test_what_roles_allow() -> None:
         (True, False, True),
         (False, True, True),
         (False, True, False),
+        (True, False, False),
     ]
 
 
@@ -53,3 +58,16 @@ def test_draws_never_change() -> None:
     """Stored roles and stored draws must agree in every release."""
     assert round(draw(1, "holdout"), 6) == 0.762021
     assert draw(1, "holdout") != draw(1, "blind")
+
+
+def test_the_control_arm_learns_and_is_shown_nothing() -> None:
+    policy = RolePolicy(fraction=0.2, after=25, control=0.1)
+    roles = Counter(role(task, 100, policy) for task in range(1, 20_001))
+    assert roles[Role.CONTROL] / 20_000 == pytest.approx(0.8 * 0.1, abs=0.01)
+    assert roles[Role.HOLDOUT] + roles[Role.HOLDOUT_BLIND] == sum(
+        role(task, 100, RolePolicy(0.2, 25)).is_holdout for task in range(1, 20_001)
+    )
+    assert Role.CONTROL.trains
+    assert not Role.CONTROL.is_holdout
+    assert not Role.CONTROL.shows_prediction
+    assert Role.CONTROL not in {role(task, 100) for task in range(1, 2_000)}, "it is off by default"

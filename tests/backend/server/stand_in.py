@@ -93,6 +93,14 @@ class StandInServices:
         self._note("model_version", uid)
         return self.version
 
+    def lineage(self, uid: str) -> dict[str, Any]:
+        self._note("lineage", uid)
+        return {"project": uid, "current": self.version, "pinned": False, "versions": [], "held_back": []}
+
+    def move(self, uid: str, action: str, version: str | None) -> dict[str, Any]:
+        self._note("move", uid, action, version)
+        return {"before": self.version, "version": version or "v2", "message": "moved"}
+
     def delete(self, uid: str) -> None:
         self._note("delete", uid)
 
@@ -134,6 +142,7 @@ def project_status(**changes: Any) -> ProjectStatus:
         title="Support tickets",
         url="http://localhost:8080/projects/1",
         version="v3",
+        pinned=False,
         controls=[
             {
                 "name": "topic",
@@ -151,6 +160,9 @@ def project_status(**changes: Any) -> ProjectStatus:
             {"version": "v2", "accuracy": 0.8, "judged": 15},
             {"version": "v3", "accuracy": 0.9, "judged": 17},
         ],
+        measures=[],
+        time_saved=None,
+        words=["v3, topic: 90% of 17 predictions accepted, 0.1 edits a task"],
         job={
             "id": "train-1_1795149789",
             "kind": "train",

@@ -114,6 +114,16 @@ def test_versions_without_project_as_label_studio_asks(client: TestClient, servi
     assert answer == {"versions": ["v1", "v2", "v10"], "projects": {UID: ["v1", "v2", "v10"]}}
 
 
+def test_versions_are_moved_by_hand(client: TestClient, services: StandInServices) -> None:
+    path = f"/api/projects/{UID}"
+    assert client.get(f"{path}/versions").json()["current"] == "v3"
+    assert client.post(f"{path}/rollback", json={}).json()["version"] == "v2"
+    assert client.post(f"{path}/pin", json={"version": "v1"}).json()["version"] == "v1"
+    assert services.calls[1:] == [("move", UID, "rollback", None), ("move", UID, "pin", "v1")]
+    assert client.post(f"{path}/launch", json={}).status_code == 400
+    assert client.post(f"{path}/pin", json={"version": 3}).status_code == 400
+
+
 def test_validate_names_controls(client: TestClient) -> None:
     answer = client.post("/validate", json={"config": CONFIG})
     assert answer.status_code == 200

@@ -62,6 +62,14 @@ def test_every_server_swaps_and_acknowledges(redis_url: str, redis_connection: r
     assert live_servers(redis_connection) == set()
 
 
+def test_going_back_to_a_version_is_acknowledged_anew(redis_url: str, redis_connection: redis.Redis) -> None:
+    swapped: list[str] = []
+    with listening(redis_url, "a", swapped.append):
+        for version in ("v1", "v2", "v1"):
+            assert announce(redis_connection, UID, version, timeout=10) == set()
+        assert len(swapped) == 3
+
+
 def test_it_waits_for_the_slowest(redis_url: str, redis_connection: redis.Redis) -> None:
     done: list[str] = []
 

@@ -14,7 +14,7 @@ from backend.projects.identity import UNTRAINED
 from backend.store.artifacts import Artifacts
 from backend.store.manifest import Manifest
 from backend.store.objects import ObjectStore
-from backend.store.versions import Versions
+from backend.store.versions import Pointer, Versions
 from tests.backend.store.processes import BYTES, manifest, model
 from tests.backend.store.running import line, running, start
 from tests.backend.store.stopping import Stopped, StoppingStore
@@ -117,6 +117,50 @@ def test_an_earlier_version_can_be_selected_and_training_moves_on(store: ObjectS
     versions.select(UID, "v3")
     versions.select(UID, "v2")
     assert versions.current_name(UID) == "v2"
+
+
+def test_a_pinned_project_lists_what_is_published_and_stays(store: ObjectStore, make: Make) -> None:
+    versions = Versions(store)
+    for number in (1, 2):
+        versions.publish(make(f"v{number}", number))
+    assert versions.pin(UID, "v1").name == "v1"
+    assert versions.pointer(UID) == Pointer("v1", True, "v2")
+    versions.publish(make("v3", 9))
+    assert versions.pointer(UID) == Pointer("v1", True, "v3")
+    assert versions.names(UID) == ["v1", "v2", "v3"]
+    versions.select(UID, "v3")
+    assert versions.pointer(UID) == Pointer("v3", True, "v3")
+    versions.unpin(UID)
+    versions.publish(make("v4", 9))
+    assert versions.pointer(UID) == Pointer("v4", False, "v4")
+
+
+def test_deleted_versions_change_nothing_for_the_others(store: ObjectStore, make: Make) -> None:
+    versions = Versions(store)
+    for number in (1, 2):
+        versions.publish(make(f"v{number}", number))
+    versions.pin(UID, "v1")
+    versions.publish(make("v3", 3))
+    versions.unpin(UID)
+    versions.publish(make("v4", 4))
+    for name in ("v1", "v3"):
+        versions.delete(UID, name)
+        assert versions.pointer(UID) == Pointer("v4", False, "v4")
+    assert versions.names(UID) == ["v2", "v4"]
+    with pytest.raises(UnknownVersion):
+        versions.get(UID, "v1")
+    versions.select(UID, "v2")
+    for name in ("v2", "v4"):
+        with pytest.raises(StoreError, match="It stays"):
+            versions.delete(UID, name)
+
+
+def test_nothing_is_pinned_before_the_first_version(store: ObjectStore) -> None:
+    versions = Versions(store)
+    for move in (lambda: versions.pin(UID, "v1"), lambda: versions.unpin(UID)):
+        with pytest.raises(UnknownVersion):
+            move()
+    assert versions.pointer(UID) == Pointer(UNTRAINED, False, UNTRAINED)
 
 
 def test_unknown_versions_are_named_with_those_there_are(store: ObjectStore, make: Make) -> None:

@@ -1,0 +1,1 @@
+"""What people do with versions and data by hand: look, move, compare, export."""
