@@ -16,6 +16,7 @@ from backend.server.auth import Credentials, Guard
 from backend.server.bodies import MAX_BYTES
 from backend.server.calls import Calls
 from backend.server.errors import map_errors
+from backend.server.feed import JobFeed
 from backend.server.metrics import Metrics, Stopwatch
 from backend.server.protocol import ServicesProtocol
 from backend.server.routes import ROUTERS
@@ -42,6 +43,7 @@ def create_app(settings: Settings, services: ServicesProtocol | None = None) -> 
     app.state.calls = Calls(services)
     app.state.metrics = metrics
     app.state.pages = Pages()
+    app.state.feed = JobFeed(app.state.calls)
     app.state.max_body_bytes = MAX_BYTES
     for router in ROUTERS:
         app.include_router(router)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as package_version
 from pathlib import Path
@@ -185,12 +186,21 @@ def _predict_folder(settings: Settings, folder: Path, output: Path, model: str, 
 
 
 @app.command()
-def status(as_json: AsJson = False, port: Port = None, url: Annotated[str | None, typer.Option()] = None) -> None:
+def status(
+    as_json: AsJson = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it anew every second, until Ctrl-C.")] = False,
+    port: Port = None,
+    url: Annotated[str | None, typer.Option()] = None,
+) -> None:
     """What a running backend is doing: projects, versions, labels, jobs, errors."""
     with sentences():
         settings = configure(port=port, public_url=url)
-        from backend.status_report import fetch_status, render_status
+        from backend.status_report import fetch_status, render_status, watch_status
 
+        if watch and not as_json:
+            with suppress(KeyboardInterrupt):
+                watch_status(settings)
+            return
         answer = fetch_status(settings)
         if as_json:
             typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))

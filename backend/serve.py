@@ -43,8 +43,9 @@ def run_server(settings: Settings, listening: socket.socket) -> None:
 
     from backend.app import create_app
 
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         log_config=None,
         access_log=settings.log_level == "DEBUG",
         server_header=False,
@@ -52,4 +53,6 @@ def run_server(settings: Settings, listening: socket.socket) -> None:
     )
     # The app says where it is reachable; uvicorn would say it once more for each process.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    uvicorn.Server(config).run(sockets=[listening])
+    server = uvicorn.Server(config)
+    app.state.feed.stopping = lambda: server.should_exit
+    server.run(sockets=[listening])

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 import httpx
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from backend.errors import PrelabelError
 from backend.settings import Settings
+
+WATCHED_EVERY = 1.0
+"""Seconds between two looks of `prelabel status --watch`."""
 
 
 class NoAnswer(PrelabelError):
@@ -40,11 +47,34 @@ def fetch_status(settings: Settings) -> dict[str, Any]:
 
 def render_status(status: dict[str, Any], console: Console | None = None) -> None:
     """Print a table of the projects, and the last errors."""
-    console = console or Console()
-    console.print(f"{status['title']} {status['release']} is {status['status']}.")
-    console.print(f"Label Studio: {status['label_studio'] or 'not connected yet'}")
+    (console or Console()).print(_view(status))
+
+
+def watch_status(settings: Settings, console: Console | None = None, looks: Callable[[int], bool] = bool) -> None:
+    """Show the status anew every second until Ctrl-C; a backend that is away for a while is waited for.
+
+    Raises `NoAnswer` when it does not answer the first look. `looks` is asked before each further one, with its number.
+    """
+    shown = _view(fetch_status(settings))
+    number = 1
+    with Live(shown, console=console or Console(), auto_refresh=False) as live:
+        while looks(number):
+            time.sleep(WATCHED_EVERY)
+            try:
+                shown = _view(fetch_status(settings))
+                live.update(shown, refresh=True)
+            except NoAnswer as error:
+                live.update(Group(shown, Text(str(error), style="red")), refresh=True)
+            number += 1
+
+
+def _view(status: dict[str, Any]) -> Group:
+    lines: list[RenderableType] = [
+        Text(f"{status['title']} {status['release']} is {status['status']}."),
+        Text(f"Label Studio: {status['label_studio'] or 'not connected yet'}"),
+    ]
     if not status["queue"]:
-        console.print("[red]Redis is away: nothing is learnt until it is back.[/red]")
+        lines.append(Text("Redis is away: nothing is learnt until it is back.", style="red"))
     table = Table("project", "title", "version", "labelled", "accuracy", "job", title="Projects")
     for project in status["projects"]:
         total = project["total"]
@@ -56,18 +86,20 @@ def render_status(status: dict[str, Any], console: Console | None = None) -> Non
             "" if project["accuracy"] is None else f"{project['accuracy']:.1%}",
             _job(project["job"]),
         )
-    console.print(table if status["projects"] else "No projects yet: prelabel connect --project ID")
+    lines.append(table if status["projects"] else Text("No projects yet: prelabel connect --project ID"))
     for project in status["projects"]:
-        for words in project["words"]:
-            console.print(f"{project['id']}: {words}", markup=False, highlight=False)
-    for error in (*status["errors"], *(error for project in status["projects"] for error in project["errors"])):
-        console.print(error["message"], style="red", markup=False)
+        lines += [Text(f"{project['id']}: {words}") for words in project["words"]]
+    errors = (*status["errors"], *(error for project in status["projects"] for error in project["errors"]))
+    return Group(*lines, *(Text(error["message"], style="red") for error in errors))
 
 
 def _job(job: dict[str, Any] | None) -> str:
     if job is None:
         return ""
     parts = [job["kind"], job["state"], job["stage"] or ""]
+    if job["epoch"] is not None:
+        parts.append(f"epoch {job['epoch']} of {job['epochs']}")
+    parts += [f"{name} {value:.3g}" for name, value in job["metrics"].items()]
     if job["fraction"] is not None:
         parts.append(f"{job['fraction']:.0%}")
     if job["eta"] is not None:

@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training is: `fraction` in [0, 1], the loss so far, and a sentence for people."""
+    """How far a training is: `fraction` in [0, 1], the loss so far, and a sentence for people.
+
+    `epoch` is that which runs, from 1, and the number of them all; None where nothing is repeated.
+    """
 
     fraction: float
     message: str
     loss: float | None = None
+    epoch: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,15 @@ def _job(jobs: list[JobView]) -> JobStatus | None:
         return None
     job = alive[0]
     return JobStatus(
-        id=job.id, kind=job.kind.value, state=job.state.value, stage=job.stage, fraction=job.fraction, eta=job.eta
+        id=job.id,
+        kind=job.kind.value,
+        state=job.state.value,
+        stage=job.stage,
+        epoch=job.epoch,
+        epochs=job.epochs,
+        metrics=dict(job.metrics),
+        fraction=job.fraction,
+        eta=job.eta,
     )
 
 

@@ -14,6 +14,8 @@ from rq.serializers import JSONSerializer
 
 from backend.jobs.connection import LONGEST_PAUSE
 from backend.jobs.context import running_with
+from backend.jobs.queue import RETRY_AFTER
+from backend.jobs.tail import forget_tail, tailed
 from backend.parent_death import die_with_parent
 from backend.processors import training_threads
 from backend.settings import Settings
@@ -44,7 +46,9 @@ class NicedWorker(rq.Worker):
         """The work horse's first lines, after the fork."""
         die_with_parent(self.pid or os.getppid())
         _bound_threads(self._settings.torch_threads or training_threads())
-        with running_with(self._settings):
+        if job.retries_left == len(RETRY_AFTER):  # the first attempt
+            forget_tail(self.connection, job.id)
+        with running_with(self._settings), tailed(self.connection, job.id):
             super().main_work_horse(job, queue)
 
     def maintain_heartbeats(self, job: Job) -> None:

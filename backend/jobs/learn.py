@@ -15,6 +15,7 @@ from backend.evaluation.gate import Paired, Verdict, decide
 from backend.evaluation.kinds import EVALUATIONS
 from backend.jobs.examples import Answer, answers, fingerprint
 from backend.jobs.featurise import Featuriser, Step
+from backend.jobs.progress import report
 from backend.jobs.recipe import recipe_for
 from backend.jobs.verdicts import LEARNT_FROM
 from backend.labelstudio.config import Control
@@ -212,6 +213,7 @@ class Teacher:
     ) -> tuple[ControlVersion, Verdict, tuple[str, ...]]:
         examples = [example(lesson.kind, sample.item, sample.target) for sample in lesson.training]
         trained = chosen.train(examples, lesson.labels, recipe, seed=self._seed, watch=watch)
+        report("evaluate", message=f"Judging what {len(examples)} examples have taught.")
         crossed = _crossed(trained, lesson)
         postprocess = postprocess_of(chosen.task).fit(crossed.outputs, crossed.truths, lesson.labels)
         held = _predicted(trained.model, lesson.holdout)

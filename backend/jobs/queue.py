@@ -24,6 +24,7 @@ from rq.serializers import JSONSerializer
 from backend.errors import UnknownJob
 from backend.jobs.connection import redis_errors
 from backend.jobs.marks import RefreshMarks, TrainingMarks, Unshown
+from backend.jobs.tail import read_tail
 from backend.jobs.view import JobKind, JobState, JobView, failure_of, state_of, view_of
 
 log = logging.getLogger(__name__)
@@ -149,16 +150,23 @@ class Queue:
             value: Any = job.return_value() if job is not None else None
         return str(value) if value is not None else None
 
-    def jobs(self, uid: str | None = None) -> list[JobView]:
+    def log(self, identifier: str) -> list[str]:
+        """The last lines that the job logged, oldest first. Raises `UnknownJob`."""
+        self.job(identifier)
+        return read_tail(self._redis, identifier)
+
+    def jobs(self, uid: str | None = None, *, alive: bool = False) -> list[JobView]:
         """All jobs, or one project's: the ones that ended are kept for a day, failed ones for a week. Newest first.
 
-        A refresh that waits for a quiet moment is one of them, as a queued one.
+        A refresh that waits for a quiet moment is one of them, as a queued one. `alive`: only those that run or will
+        run, which costs no more however many have ended.
         """
         with redis_errors():
-            found = {job.id: self._view(job) for kind in JobKind for job in self._jobs_of(uid, kind)}
+            found = {job.id: self._view(job) for kind in JobKind for job in self._jobs_of(uid, kind, alive=alive)}
             for view in self._waiting():
                 if uid in (None, view.uid) and not (view.id in found and found[view.id].state.alive):
                     found[view.id] = view
+        found = {name: view for name, view in found.items() if view.state.alive or not alive}
         oldest = datetime.min.replace(tzinfo=timezone.utc)
         return sorted(found.values(), key=lambda view: view.enqueued_at or oldest, reverse=True)
 
@@ -270,16 +278,11 @@ class Queue:
             log.warning("Job %s was in no list of RQ's and is enqueued anew.", job.id)
         return not listed
 
-    def _jobs_of(self, uid: str | None, kind: JobKind) -> list[Job]:
+    def _jobs_of(self, uid: str | None, kind: JobKind, *, alive: bool = False) -> list[Job]:
         queue = self._train if kind is JobKind.TRAIN else self._background
         prefix = job_id(kind, uid) if uid is not None else f"{kind.value}-"
-        registries = (
-            queue.started_job_registry,
-            queue.scheduled_job_registry,
-            queue.finished_job_registry,
-            queue.failed_job_registry,
-            queue.canceled_job_registry,
-        )
+        ended = (queue.finished_job_registry, queue.failed_job_registry, queue.canceled_job_registry)
+        registries = (queue.started_job_registry, queue.scheduled_job_registry, *(() if alive else ended))
         ids = [*queue.get_job_ids(), *(id_ for registry in registries for id_ in registry.get_job_ids(cleanup=False))]
         wanted = [id_ for id_ in dict.fromkeys(ids) if id_.startswith(prefix)]
         jobs = [job for job in Job.fetch_many(wanted, self._redis, serializer=JSONSerializer) if job is not None]

@@ -242,7 +242,9 @@ class ControlProgress:
         report("features", self._at(self._encoding * done / total), f"Encoded {done} of {total} labelled tasks.")
 
     def trained(self, progress: Progress) -> None:
-        report("train", self._at(self._encoding + (1 - self._encoding) * progress.fraction), progress.message)
+        fraction = self._at(self._encoding + (1 - self._encoding) * progress.fraction)
+        metrics = None if progress.loss is None else {"loss": progress.loss}
+        report("train", fraction, progress.message, epoch=progress.epoch, metrics=metrics)
 
     def _at(self, part: float) -> float:
         return self._start + self._share * part

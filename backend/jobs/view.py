@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
@@ -51,6 +52,7 @@ _STATES = {
 class JobView:
     """One job. `fraction` is in [0, 1] and `eta` in seconds from now; None where nothing is known yet.
 
+    `epoch` is the one that runs, from 1, of `epochs`; `metrics` are figures of what is being made, such as its loss.
     `error` is the last failure in a sentence and `traceback` its traceback; both outlive a retry, and a later
     attempt that succeeds clears them. Times are UTC. `attempt` counts from 1.
     """
@@ -63,6 +65,9 @@ class JobView:
     stage: str = ""
     fraction: float | None = None
     message: str = ""
+    epoch: int | None = None
+    epochs: int | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
     eta: float | None = None
     error: str | None = None
     traceback: str | None = None
@@ -97,6 +102,7 @@ def view_of(job: Job, attempts: int) -> JobView:
     state, meta = state_of(job), job.meta
     running = state is JobState.STARTED
     fraction = meta.get("fraction") if running else None
+    epoch, epochs = (meta.get("epoch") if running else None) or (None, None)
     failed = state is not JobState.FINISHED
     return JobView(
         id=job.id,
@@ -107,6 +113,9 @@ def view_of(job: Job, attempts: int) -> JobView:
         stage=meta.get("stage", "") if running else "",
         fraction=fraction,
         message=meta.get("message", "") if running else "",
+        epoch=epoch,
+        epochs=epochs,
+        metrics=meta.get("metrics", {}) if running else {},
         eta=_eta(fraction, job.started_at) if running else None,
         error=meta.get("error") if failed else None,
         traceback=meta.get("traceback") if failed else None,

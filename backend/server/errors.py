@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from backend import errors
 from backend.server.answers import Answer, refusal
 from backend.server.bodies import TooLarge
+from backend.server.feed import TooManyListeners
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ STATUS: Mapping[type[errors.PrelabelError], HTTPStatus] = {
     errors.LabelStudioError: HTTPStatus.BAD_GATEWAY,
     errors.QueueUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.NothingToLearn: HTTPStatus.CONFLICT,
+    TooManyListeners: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """A class that is not listed is answered as its nearest base."""
 

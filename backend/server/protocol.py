@@ -33,8 +33,17 @@ class JobQueue(Protocol):
     def job(self, identifier: str, /) -> JobView:
         """Raises `UnknownJob`, `QueueUnavailable`."""
 
-    def jobs(self) -> list[JobView]:
-        """Every job that the queue knows. Raises `QueueUnavailable`."""
+    def jobs(self, uid: str | None = None, *, alive: bool = False) -> list[JobView]:
+        """Every job that the queue knows, or one project's; with `alive` those alone that run or will run.
+
+        Raises `QueueUnavailable`.
+        """
+
+    def log(self, identifier: str, /) -> list[str]:
+        """The last lines of a job's log. Raises `UnknownJob`, `QueueUnavailable`."""
+
+    def cancel(self, identifier: str, /) -> None:
+        """Stop a job, running or not. Raises `UnknownJob`, `QueueUnavailable`."""
 
 
 class ControlStatus(TypedDict):
@@ -56,12 +65,16 @@ class AccuracyPoint(TypedDict):
 
 
 class JobStatus(TypedDict):
-    """A queued or running job. `fraction` in [0, 1], `eta` in seconds; None where unknown."""
+    """A queued or running job. `fraction` in [0, 1], `eta` in seconds; None where unknown. `epoch` of `epochs` runs,
+    from 1; `metrics` are figures so far, such as the loss."""
 
     id: str
     kind: str
     state: str
     stage: str | None
+    epoch: int | None
+    epochs: int | None
+    metrics: dict[str, float]
     fraction: float | None
     eta: float | None
 

@@ -102,7 +102,7 @@ class YoloFamily(Family):
             stages = [evidence.parts]
         network, loss = material.start, 0.0
         for number, stage in enumerate(stages):
-            told = course.part(number, len(stages))
+            told = course.part(number, len(stages), hyper.epochs)
             every = range(len(material.cache.seen))
             count = steps_of(stage, steps)
             network, loss = fit_parts(network, stage, material.cache, every, count, hyper, seed, told)
@@ -187,20 +187,22 @@ class _Course:
         self.check()
         self._tell(self.PREPARED + (self.FOLDS - self.PREPARED) * share, f"trying {', '.join(parts)}", loss)
 
-    def part(self, number: int, count: int) -> Callable[[float, float], None]:
-        """For one of several stages on all images."""
+    def part(self, number: int, count: int, epochs: int) -> Callable[[float, float], None]:
+        """For one of several stages on all images, each of so many epochs."""
 
         def told(share: float, loss: float) -> None:
             self.check()
-            self._tell(self.FOLDS + (0.999 - self.FOLDS) * (number + share) / count, "training on all images", loss)
+            fraction = self.FOLDS + (0.999 - self.FOLDS) * (number + share) / count
+            epoch = (min(int(share * epochs) + 1, epochs), epochs)
+            self._tell(fraction, "training on all images", loss, epoch)
 
         return told
 
-    def _tell(self, fraction: float, message: str, loss: float | None) -> None:
+    def _tell(self, fraction: float, message: str, loss: float | None, epoch: tuple[int, int] | None = None) -> None:
         """Fractions never fall: a second rung is tried within the time that the first one seemed to need."""
         if fraction >= self._told + 0.01:
             self._told = fraction
-            self._watch.report(Progress(fraction, message, loss))
+            self._watch.report(Progress(fraction, message, loss, epoch))
 
 
 def _checked(examples: Sequence[Example], labels: LabelSpace) -> list[DetectionExample]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import io
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from backend.status_report import render_status
+from backend.app import create_app
+from backend.settings import Settings
+from backend.status_report import render_status, watch_status
+from tests.backend.server.running import running
+from tests.backend.server.stand_in import StandInServices, project_status
 
 PROJECT: dict[str, Any] = {
     "id": 7,
@@ -19,7 +24,16 @@ PROJECT: dict[str, Any] = {
     "labelled": 12,
     "total": 400,
     "accuracy": 0.875,
-    "job": {"kind": "train", "state": "started", "stage": "training", "fraction": 0.5, "eta": 3.2},
+    "job": {
+        "kind": "train",
+        "state": "started",
+        "stage": "training",
+        "epoch": 3,
+        "epochs": 40,
+        "metrics": {"loss": 0.12345},
+        "fraction": 0.5,
+        "eta": 3.2,
+    },
     "errors": [{"at": 0.0, "message": "Label Studio was away."}],
 }
 STATUS: dict[str, Any] = {
@@ -47,7 +61,7 @@ def test_project_is_shown_with_its_job_and_errors() -> None:
         "7: v3, topic: 90% of 17 predictions accepted",
         "12 of 400",
         "87.5%",
-        "train started training 50% 3 s left",
+        "train started training epoch 3 of 40 loss 0.123 50% 3 s left",
         "Label Studio was away.",
     ):
         assert part in text
@@ -68,3 +82,24 @@ def test_titles_of_other_people_are_no_markup() -> None:
 )
 def test_what_is_missing_is_said(changes: dict[str, Any], said: str) -> None:
     assert said in shown(**changes)
+
+
+def test_watching_shows_changes_and_outlives_the_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.status_report.WATCHED_EVERY", 0.01)
+    services = StandInServices()
+    services.projects = [project_status(version="v3")]
+    console = Console(file=io.StringIO(), width=160, force_terminal=True)
+    with ExitStack() as server:
+        address = server.enter_context(running(create_app(Settings(), services)))
+
+        def looks(number: int) -> bool:
+            if number == 2:
+                services.projects = [project_status(version="v4")]
+            if number == 4:
+                server.close()
+            return number < 6
+
+        watch_status(Settings(public_url=address), console, looks)
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert text.index("v3") < text.index("v4") < text.index("No backend answers")

@@ -67,13 +67,50 @@ function bar(fraction) {
 
 const kinds = { train: "Training", refresh: "Writing predictions" };
 
+function figures(view) {
+  const epoch = known(view.epoch) ? [`epoch ${view.epoch} of ${view.epochs}`] : [];
+  return [...epoch, ...Object.entries(view.metrics).map(([name, value]) => `${name} ${Number(value.toPrecision(3))}`)].join(" · ");
+}
+
+// Whose log is open: a job's element is made anew at each step, and must not close it.
+const opened = new Set();
+
+function logOf(view) {
+  const lines = make("pre", {});
+  const details = make("details", opened.has(view.id) ? { open: "" } : {}, make("summary", {}, "Log"), lines);
+  const read = async () => {
+    const answer = await fetch(`api/jobs/${encodeURIComponent(view.id)}`, { cache: "no-store" });
+    lines.textContent = answer.ok ? (await answer.json()).log.slice(-12).join("\n") || "Nothing yet." : "It is gone.";
+  };
+  if (details.open) read();
+  details.addEventListener("toggle", () => {
+    if (!details.open) return opened.delete(view.id);
+    opened.add(view.id);
+    return read();
+  });
+  return details;
+}
+
+function stopButton(view) {
+  const button = make("button", { type: "button", title: "What it has published stays" }, "Stop");
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    await fetch(`api/jobs/${encodeURIComponent(view.id)}/cancel`, { method: "POST" });
+    await refresh();
+  });
+  return button;
+}
+
 function job(view) {
   const stage = view.stage || view.state;
   const left = known(view.eta) ? `about ${duration(view.eta)} left` : "";
+  const sub = figures(view);
   return make(
     "div", { class: "job" },
     make("div", { class: "row" }, make("span", {}, make("strong", {}, kinds[view.kind] || view.kind), stage ? `: ${stage}` : ""), make("span", {}, left)),
     bar(view.fraction),
+    sub ? make("div", { class: "sub" }, sub) : null,
+    make("div", { class: "row" }, logOf(view), stopButton(view)),
   );
 }
 
@@ -163,14 +200,39 @@ async function refresh() {
   try {
     const answer = await fetch("./", { headers: { Accept: "application/json" }, cache: "no-store" });
     if (!answer.ok) throw new Error(String(answer.status));
-    show(await answer.json());
+    latest = await answer.json();
+    show(latest);
   } catch {
     pulse("bad", "no answer");
   }
 }
 
 const first = document.getElementById("first");
-show(JSON.parse(first.textContent));
+let latest = JSON.parse(first.textContent);
+show(latest);
+
+const jobFields = ["id", "kind", "state", "stage", "epoch", "epochs", "metrics", "fraction", "eta"];
+
+// Jobs come as they change; all else is asked for now and then, and at once when a job has ended.
+function followJobs() {
+  const events = new EventSource("api/jobs/events");
+  let before = new Set();
+  events.addEventListener("jobs", (event) => {
+    const { queue, jobs } = JSON.parse(event.data);
+    if (!queue) return;
+    const started = (view) => view.state === "started";
+    const shownFirst = (a, b) => started(b) - started(a) || (b.kind === "train") - (a.kind === "train");
+    const chosen = (project) => jobs.filter((view) => view.uid === project.uid).sort(shownFirst)[0];
+    const facts = (view) => (view ? Object.fromEntries(jobFields.map((name) => [name, view[name]])) : null);
+    latest = { ...latest, projects: latest.projects.map((project) => ({ ...project, job: facts(chosen(project)) })) };
+    show(latest);
+    const now = new Set(jobs.map((view) => view.id));
+    if ([...before].some((id) => !now.has(id))) refresh();
+    before = now;
+  });
+}
+
+followJobs();
 
 async function forever() {
   for (;;) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,27 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from backend.app import create_app
 from backend.errors import QueueUnavailable
+from backend.jobs.view import JobKind, JobState, JobView
 from backend.settings import Settings
 from tests.backend.server.running import running
-from tests.backend.server.stand_in import StandInServices, project_status
+from tests.backend.server.stand_in import UID, StandInServices, project_status
 from tests.e2e.labelling_page import chromium
 
 pytestmark = pytest.mark.browser
+
+RUNNING = JobView(
+    "train-1_1795149789",
+    UID,
+    JobKind.TRAIN,
+    JobState.STARTED,
+    stage="fitting",
+    fraction=0.4,
+    epoch=3,
+    epochs=40,
+    metrics={"loss": 0.1234},
+    eta=12.0,
+)
+"""The job that `project_status` tells of."""
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +48,8 @@ def browser() -> Iterator[Browser]:
 def services() -> StandInServices:
     services = StandInServices()
     services.projects = [project_status()]
+    services.queue.known = {RUNNING.id: RUNNING}
+    services.queue.logs = {RUNNING.id: ["12:00:01 INFO Reading <b>annotations</b>"]}
     return services
 
 
@@ -42,8 +60,9 @@ def address(services: StandInServices) -> Iterator[str]:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page on which any script error, refused resource or request to elsewhere fails the test."""
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """A page on which any script error, refused resource or request to elsewhere fails the test. Closed before the
+    server is, which it would miss."""
     context = browser.new_context()
     page = context.new_page()
     problems: list[str] = []
@@ -72,6 +91,7 @@ def test_a_project_is_shown_with_all_its_facts(page: Page, address: str) -> None
         expect(card).to_contain_text(fact)
     expect(card.locator(".job")).to_contain_text("Training: fitting")
     expect(card.locator(".job")).to_contain_text("about 12 s left")
+    expect(card.locator(".job .sub")).to_have_text("epoch 3 of 40 · loss 0.123")
     assert card.locator(".bar i").evaluate("fill => fill.style.width") == "40%"
     assert len(str(card.locator("polyline").get_attribute("points")).split()) == 3
     expect(card.get_by_role("link", name="Support tickets")).to_have_attribute(
@@ -82,10 +102,25 @@ def test_a_project_is_shown_with_all_its_facts(page: Page, address: str) -> None
 def test_it_refreshes_itself(page: Page, address: str, services: StandInServices) -> None:
     page.goto(address)
     expect(page.locator(".version")).to_have_text("v3")
+    services.queue.known = {}
     services.projects = [project_status(version="v4", job=None), project_status(uid="2.2", id=2, title="Digits")]
     expect(page.locator(".version").first).to_have_text("v4", timeout=4000)
     expect(page.locator("article")).to_have_count(2)
     expect(page.locator("article").first.locator(".job")).to_have_count(0)
+
+
+def test_a_job_is_followed_as_it_goes_and_can_be_stopped(page: Page, address: str, services: StandInServices) -> None:
+    page.goto(address)
+    job = page.locator(".job")
+    job.get_by_text("Log").click()
+    expect(job.locator("pre")).to_have_text("12:00:01 INFO Reading <b>annotations</b>")
+    services.queue.known = {RUNNING.id: replace(RUNNING, stage="publish", fraction=0.75, eta=2.0)}
+    expect(job).to_contain_text("Training: publish", timeout=1900)  # sooner than the page asks for all else
+    expect(job.locator("pre")).to_be_visible()
+    services.projects = [project_status(job=None)]
+    job.get_by_role("button", name="Stop").click()
+    expect(page.locator(".job")).to_have_count(0)
+    assert services.queue.known[RUNNING.id].state is JobState.CANCELED
 
 
 def test_a_card_that_did_not_change_stays(page: Page, address: str, services: StandInServices) -> None:
@@ -138,7 +173,11 @@ def test_a_server_that_went_away_is_seen(browser: Browser, services: StandInServ
 
 
 def test_an_unknown_progress_and_nothing_judged_yet(page: Page, address: str, services: StandInServices) -> None:
-    job = {"id": "a", "kind": "train", "state": "queued", "stage": None, "fraction": None, "eta": None}
+    services.queue.known = {RUNNING.id: JobView(RUNNING.id, UID, JobKind.TRAIN, JobState.QUEUED)}
+    job = {
+        "id": RUNNING.id, "kind": "train", "state": "queued", "stage": None, "fraction": None, "eta": None,
+        "epoch": None, "epochs": None, "metrics": {},
+    }  # fmt: skip
     services.projects = [project_status(version="v0", labelled=1, total=None, accuracy=None, history=[], job=job)]
     page.goto(address)
     expect(page.locator(".bar")).to_have_class("bar unknown")

@@ -225,3 +225,17 @@ def test_view_is_plain_json(queue: Queue) -> None:
     assert view["uid"] == UID
     assert view["attempt"] == 1
     assert isinstance(view["enqueued_at"], str)
+
+
+def test_pressing_start_training_twice_shows_the_same_job(queue: Queue) -> None:
+    first, second = queue.train_now(UID), queue.train_now(UID)
+    assert first.id == second.id
+    assert first.enqueued_at == second.enqueued_at
+    assert [view.id for view in queue.jobs(alive=True)] == [first.id]
+
+
+def test_jobs_that_ended_are_left_out_on_request(queue: Queue, redis_connection: redis.Redis) -> None:
+    view = queue.train_now(UID)
+    refresh = queue.refresh(UID, "v1")
+    end(redis_connection, view.id, "finished")
+    assert [one.id for one in queue.jobs(alive=True)] == [refresh.id]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from backend.errors import UnknownJob, UnknownProject
@@ -30,6 +30,7 @@ class Outcome:
 @dataclass
 class StandInQueue:
     known: dict[str, JobView] = field(default_factory=dict)
+    logs: dict[str, list[str]] = field(default_factory=dict)
     error: Exception | None = None
 
     def job(self, identifier: str, /) -> JobView:
@@ -37,10 +38,17 @@ class StandInQueue:
             raise UnknownJob(f"Got job {identifier!r}, which the queue does not have.")
         return self.known[identifier]
 
-    def jobs(self) -> list[JobView]:
+    def jobs(self, uid: str | None = None, *, alive: bool = False) -> list[JobView]:
         if self.error is not None:
             raise self.error
-        return list(self.known.values())
+        chosen = [job for job in self.known.values() if uid is None or job.uid == uid]
+        return [job for job in chosen if job.state.alive or not alive]
+
+    def log(self, identifier: str, /) -> list[str]:
+        return self.logs.get(identifier, [])
+
+    def cancel(self, identifier: str, /) -> None:
+        self.known[identifier] = replace(self.job(identifier), state=JobState.CANCELED)
 
 
 class StandInServices:
@@ -168,6 +176,9 @@ def project_status(**changes: Any) -> ProjectStatus:
             "kind": "train",
             "state": "started",
             "stage": "fitting",
+            "epoch": 3,
+            "epochs": 40,
+            "metrics": {"loss": 0.1234},
             "fraction": 0.4,
             "eta": 12.0,
         },
