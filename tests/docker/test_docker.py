@@ -57,8 +57,13 @@ def test_the_image_holds_all_that_installing_needs() -> None:
 def test_its_python_and_its_extras_are_ours() -> None:
     given = dict(argument.split("=", 1) for argument in arguments("ARG"))
     assert f"Programming Language :: Python :: {given['PYTHON']}" in PROJECT["classifiers"]
-    assert set(given["EXTRAS"].strip('"').split()) <= PROJECT["optional-dependencies"].keys()
+    extras = given["EXTRAS"].strip('"').split()
+    assert set(extras) <= PROJECT["optional-dependencies"].keys()
     assert given["DEVICE"] == "cpu"
+    made = re.search(r"\.ci/install\.py (.*)", (ROOT / "Makefile").read_text().split(".venv/.installed:")[1])
+    assert made is not None
+    assert set(extras) == {*made[1].split(), "s3", "gs", "azure"}, "what make installs, and the clouds"
+    assert f"${{EXTRAS:-{' '.join(extras)}}}" in (FOLDER / "compose.yaml").read_text()
 
 
 def test_it_does_not_run_as_root_and_says_how_it_is() -> None:
