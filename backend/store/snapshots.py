@@ -118,6 +118,16 @@ class Snapshots:
         listed = self._store.list(paths.within(uid, "snapshots"))
         return [name.rpartition("/")[2].removesuffix(".json") for name in listed]
 
+    def prune(self, uid: str, kept: Collection[str]) -> None:
+        """Delete all snapshots but those `kept`, and chunks that none of these has. Nobody may write one meanwhile."""
+        needed = {digest for snapshot in kept for digest, _ in self.index(uid, snapshot).chunks.values()}
+        for snapshot in self.names(uid):
+            if snapshot not in kept:
+                self._store.delete(_index_name(uid, snapshot))
+        for name in self._store.list(paths.within(uid, "chunks")):
+            if name.rpartition("/")[2].removesuffix(".jsonl.gz") not in needed:
+                self._store.delete(name)
+
     def index(self, uid: str, snapshot: str) -> SnapshotIndex:
         """The snapshot's cursor and number of tasks, without reading records. Raises `StoreError`."""
         value = json.loads(_intact(self._store.read(_index_name(uid, snapshot)), snapshot))
