@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from backend.errors import StoreError
 from backend.terminal import AsJson, DataDir, configure, sentences, with_redis
 
 Project = Annotated[int, typer.Option(help="Id of the project in Label Studio.")]
@@ -18,7 +19,7 @@ Version = Annotated[str | None, typer.Argument(help="A version such as v3.", sho
 
 def add_commands(app: typer.Typer) -> None:
     """Give the program these commands."""
-    for command in (versions, promote, rollback, pin, unpin):
+    for command in (versions, promote, rollback, pin, unpin, export):
         app.command()(command)
     data = typer.Typer(help="What versions learnt from: compare, export.", no_args_is_help=True)
     data.command("diff")(snapshot_diff)
@@ -101,3 +102,28 @@ def snapshot_export(
 
         count = export(open_data(settings, project), snapshot, format_name, output)
         typer.echo(f"{count} tasks: {output}")
+
+
+def export(
+    project: Project,
+    output: Annotated[Path, typer.Option(help="Folder to write into; it is made, or must be empty.")],
+    version: Annotated[str, typer.Argument(help="A version such as v3.")] = "current",
+    form: Annotated[str, typer.Option(help="pytorch (safetensors), onnx or openvino.")] = "pytorch",
+    data_dir: DataDir = None,
+) -> None:
+    """Write a version's models with a file that loads them without Prelabel."""
+    with sentences():
+        settings = configure(data_dir=data_dir)
+        from backend.lifecycle.models import LOADER, export_models
+        from model_zoo.errors import ZooError
+
+        try:
+            exported = export_models(settings, project, version, form, output)
+        except ZooError as error:
+            raise StoreError(str(error)) from None
+        for control, folder in exported.folders.items():
+            typer.echo(f"{exported.version}, {control}: python {folder / LOADER} INPUT")
+        for problem in exported.problems.values():
+            typer.echo(problem, err=True)
+        if not exported.folders:
+            raise typer.Exit(1)
