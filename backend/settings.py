@@ -103,6 +103,14 @@ class Settings(BaseModel):
     )
     urgent_tasks: Positive = Field(64, description="Tasks whose predictions are written first after a swap.")
     job_timeout: Positive = Field(3600, description="Seconds after which a background job is ended.")
+    keep_versions: Positive = Field(
+        30,
+        description="Newest versions that are kept whatever their age. Kept for ever: the current or pinned version, "
+        "and the one before it.",
+    )
+    keep_days: float = Field(
+        30.0, ge=0, allow_inf_nan=False, description="Days for which the versions before those are kept."
+    )
     machine_rate: float = Field(
         0.0,
         ge=0,

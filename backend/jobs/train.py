@@ -7,7 +7,15 @@ import time
 from collections.abc import Mapping
 from contextlib import closing
 
-from backend.errors import InvalidConfig, NothingToLearn, PrelabelError, StoreDamaged, Superseded, UnknownProject
+from backend.errors import (
+    InvalidConfig,
+    NothingToLearn,
+    PrelabelError,
+    StoreDamaged,
+    StoreError,
+    Superseded,
+    UnknownProject,
+)
 from backend.evaluation.prequential import recent
 from backend.jobs.collaborators import Collaborators, build_collaborators
 from backend.jobs.config import read_config
@@ -17,6 +25,7 @@ from backend.jobs.learn import Taught, Teacher
 from backend.jobs.lease import Lease, lease
 from backend.jobs.machine import cost, environment
 from backend.jobs.progress import report
+from backend.jobs.retention import Retention, Rule
 from backend.jobs.show import Show
 from backend.jobs.shown import ShownLog
 from backend.jobs.sync import Sync, Synced
@@ -101,9 +110,12 @@ class Training:
             held.check()
             turn = Turn(self._with.redis, self._uid)
             with turn.asked():
-                if not self._publish(manifest, pointer):
-                    return self._kept(manifest, pointer)
-                return self._show(turn, manifest, config, synced, label_studio)
+                if self._publish(manifest, pointer):
+                    said = self._show(turn, manifest, config, synced, label_studio)
+                else:
+                    said = self._kept(manifest, pointer)
+            self._retire()
+            return said
 
     def _champion(self, pointer: Pointer) -> Manifest | None:
         """The version to learn on from: the current one, or the newest where a pin keeps that from being current."""
@@ -214,6 +226,15 @@ class Training:
         """What is said of a version that a pin keeps from serving. New tasks get predictions of the pinned one."""
         self._with.queue.refresh(self._uid, pointer.current)
         return f"{manifest.name} is ready, and {pointer.current} goes on serving: the project is pinned."
+
+    def _retire(self) -> None:
+        """Delete what is old, under the lease; where that fails, the next training tries again."""
+        have, settings = self._with, self._with.settings
+        retention = Retention(have.records, have.versions, have.artifacts, have.snapshots, have.ledger)
+        try:
+            retention.run(self._uid, Rule(settings.keep_versions, settings.keep_days), time.time())
+        except StoreError as error:
+            log.warning("Old versions of project %s stay for now: %s", self._uid, error)
 
     def _show(
         self, turn: Turn, manifest: Manifest, config: LabellingConfig, synced: Synced, label_studio: LabelStudio

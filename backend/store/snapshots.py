@@ -44,6 +44,15 @@ class SnapshotIndex:
         return to_json({"format": _FORMAT, "cursor": self.cursor, "chunks": chunks})
 
 
+@dataclass(frozen=True)
+class Change:
+    """One task that differs between two snapshots; None on the side that does not have it."""
+
+    task: int
+    before: Record | None
+    after: Record | None
+
+
 class Snapshots:
     """The snapshots of all projects in a store."""
 
@@ -91,6 +100,33 @@ class Snapshots:
         buckets = sorted({_bucket(task) for task in tasks} & chunks.keys())
         loaded = (self._chunk(uid, chunks[bucket][0]) for bucket in buckets)
         return {task: record for chunk in loaded for task, record in chunk.items() if task in tasks}
+
+    def diff(self, uid: str, old: str, new: str) -> Iterator[Change]:
+        """What differs between two snapshots, by task id; only chunks that differ are read."""
+        before, after = self.index(uid, old).chunks, self.index(uid, new).chunks
+        for bucket in sorted(before.keys() | after.keys()):
+            if before.get(bucket) == after.get(bucket):
+                continue
+            were = self._chunk(uid, before[bucket][0]) if bucket in before else {}
+            are = self._chunk(uid, after[bucket][0]) if bucket in after else {}
+            for task in sorted(were.keys() | are.keys()):
+                if were.get(task) != are.get(task):
+                    yield Change(task, were.get(task), are.get(task))
+
+    def names(self, uid: str) -> list[str]:
+        """Ids of the snapshots there are, sorted."""
+        listed = self._store.list(paths.within(uid, "snapshots"))
+        return [name.rpartition("/")[2].removesuffix(".json") for name in listed]
+
+    def prune(self, uid: str, kept: Collection[str]) -> None:
+        """Delete all snapshots but those `kept`, and chunks that none of these has. Nobody may write one meanwhile."""
+        needed = {digest for snapshot in kept for digest, _ in self.index(uid, snapshot).chunks.values()}
+        for snapshot in self.names(uid):
+            if snapshot not in kept:
+                self._store.delete(_index_name(uid, snapshot))
+        for name in self._store.list(paths.within(uid, "chunks")):
+            if name.rpartition("/")[2].removesuffix(".jsonl.gz") not in needed:
+                self._store.delete(name)
 
     def index(self, uid: str, snapshot: str) -> SnapshotIndex:
         """The snapshot's cursor and number of tasks, without reading records.

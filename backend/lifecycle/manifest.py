@@ -1,0 +1,105 @@
+"""Snapshots in the shape of SageMaker Ground Truth's augmented manifest: a JSON object a line and task.
+
+https://docs.aws.amazon.com/sagemaker/latest/dg/sms-data-output.html. `source-ref` names media, `source` is text; each
+control is an attribute, and `<control>-metadata` says who answered, when, and whether it was a person. Keys of ours
+(`task`, `role`, `annotator`, `annotation`, `provenance`, `seconds`) stand beside those of the format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from backend.converters import CONVERTERS
+from backend.converters.geometry import in_pixels
+from backend.jobs.examples import TEACHES, answer_of
+from backend.labelstudio.config import Control, LabellingConfig
+from backend.store.records import Annotation, Record
+from model_zoo.types import Boxes, Labels, Target
+
+DEPTH = 3
+"""Channels, which the format wants; pictures are read as RGB."""
+
+
+def augmented_manifest(config: LabellingConfig, records: Iterable[Record]) -> Iterator[dict[str, Any]]:
+    """A line for each record that answers a control, in order."""
+    for record in records:
+        attributes: dict[str, Any] = {}
+        for control in config.controls:
+            attributes |= _attributes(control, record)
+        if attributes:
+            yield {**_source(config, record), "task": record.task, "role": record.role.value, **attributes}
+
+
+def _source(config: LabellingConfig, record: Record) -> dict[str, Any]:
+    control = config.controls[0]
+    value = record.data.get(control.data_key)
+    is_text = control.object_tag == "Text" and not control.fetched
+    return {"source" if is_text else "source-ref": value}
+
+
+def _attributes(control: Control, record: Record) -> dict[str, Any]:
+    """The control's attribute and metadata; none where nobody answered it."""
+    target = answer_of(control, record)
+    if target is None:
+        return {}
+    annotation = _behind(control, record, target)
+    value, more = _boxes(control, target, annotation) if isinstance(target, tuple) else _labels(control, target)
+    metadata = {
+        **more,
+        "job-name": "prelabel",
+        "human-annotated": "yes" if annotation.provenance.is_human else "no",
+        "creation-date": annotation.updated_at or annotation.created_at,
+        "annotation": annotation.id,
+        "annotator": annotation.completed_by,
+        "provenance": annotation.provenance.value,
+        "seconds": annotation.lead_time,
+    }
+    return {control.name: value, f"{control.name}-metadata": metadata}
+
+
+def _behind(control: Control, record: Record, target: Target) -> Annotation:
+    """The latest annotation that gives this answer."""
+    given = [
+        item
+        for provenance in TEACHES
+        for item in sorted(record.submitted, key=lambda item: (item.updated_at, item.id))
+        if item.provenance is provenance and CONVERTERS[control.tag].decode(control, item.result) == target
+    ]
+    return given[-1]
+
+
+def _labels(control: Control, target: Labels) -> tuple[Any, dict[str, Any]]:
+    names = control.label_names
+    held = sorted(names.index(name) for name in target)
+    kind = "image-classification" if control.object_tag == "Image" else "text-classification"
+    if control.multiple:
+        classes = {str(index): names[index] for index in held}
+        return held, {"class-map": classes, "type": f"groundtruth/{kind}-multilabel"}
+    return held[0], {"class-name": names[held[0]], "type": f"groundtruth/{kind}"}
+
+
+def _boxes(control: Control, target: Boxes, annotation: Annotation) -> tuple[Any, dict[str, Any]]:
+    """Pixels where an annotation says how large the image is, which one without any region does not."""
+    width, height = _size(annotation.result)
+    names = control.label_names
+    drawn = []
+    for box in (in_pixels(box, width, height) for box in target):
+        left, top, right, bottom = (round(value) for value in box.corners)
+        label = names.index(box.label)
+        drawn.append({"class_id": label, "left": left, "top": top, "width": right - left, "height": bottom - top})
+    size = [{"width": width, "height": height, "depth": DEPTH}] if target else []
+    held = sorted({box["class_id"] for box in drawn})
+    metadata = {
+        "objects": [{"confidence": 1} for _ in drawn],
+        "class-map": {str(index): names[index] for index in held},
+        "type": "groundtruth/object-detection",
+    }
+    return {"image_size": size, "annotations": drawn}, metadata
+
+
+def _size(regions: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
+    for region in regions:
+        if region.get("original_width") and region.get("original_height"):
+            return int(region["original_width"]), int(region["original_height"])
+    return 0, 0
