@@ -19,7 +19,7 @@ from backend.store.objects import ObjectStore
 from backend.store.versions import Versions
 from model_zoo.linear.head import LinearHead
 from model_zoo.linear.model import LinearModel
-from model_zoo.postprocess import Postprocess
+from model_zoo.postprocess import ClassificationPostprocess
 from model_zoo.registry import family
 from model_zoo.text_classification.minilm_linear import MiniLMLinear
 from model_zoo.types import LabelSpace
@@ -59,7 +59,10 @@ class Shelf:
         chosen = models or {"topic": self.model(version_number(name))}
         controls = {
             control: ControlVersion(
-                MiniLMLinear.name, digest, LABELS.names, postprocess=Postprocess.uncalibrated(LABELS).to_json()
+                MiniLMLinear.name,
+                digest,
+                LABELS.names,
+                postprocess=ClassificationPostprocess.uncalibrated(LABELS).to_json(),
             )
             for control, digest in chosen.items()
         }
