@@ -22,6 +22,7 @@ from backend.jobs.lineage import lineage
 from backend.jobs.policy import Rules
 from backend.jobs.queue import Queue
 from backend.jobs.recipe import read_parameters
+from backend.jobs.reconcile import Reconciler
 from backend.jobs.steering import Steering, steer
 from backend.jobs.view import JobView
 from backend.labelstudio.config import LabellingConfig, parse_config
@@ -67,6 +68,10 @@ class Services:
         self._warmup = WarmUp(self._load_in_advance)
         self._stop = threading.Event()
         self._ticker = threading.Thread(target=self._tick, name="prelabel-ticker", daemon=True)
+        self._look_now = threading.Event()
+        self._reconciler = Reconciler(self._with, rules)
+        # Apart from the ticker: a Label Studio that answers slowly must not keep it from what is due.
+        self._looker = threading.Thread(target=self._reconcile, name="prelabel-reconcile", daemon=True)
         name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._listener = SwapListener(self._with.redis, name, self._swap, self._look_at_everything)
 
@@ -164,16 +169,19 @@ class Services:
         self._compiler.start()
         self._listener.start()
         self._ticker.start()
+        self._looker.start()
         self._warmup.start()
 
     def close(self) -> None:
         """End the background threads."""
         self._stop.set()
+        self._look_now.set()
         self._warmup.close()
         self._listener.close()
         self._compiler.close()
-        if self._ticker.is_alive():
-            self._ticker.join(timeout=5)
+        for thread in (self._ticker, self._looker):
+            if thread.is_alive():
+                thread.join(timeout=5)
         self._with.inputs.close()
 
     def _record(
@@ -231,23 +239,37 @@ class Services:
             exercise(self._pool.get(uid, config))
 
     def _look_at_everything(self) -> None:
-        """Redis is there (again): events may have been missed, so every project is read once."""
+        """Redis is there (again): events may have been missed, so every project is looked at once."""
+        self._look_now.set()
         try:
             for record in self._with.records.all():
-                self._mark(record.uid)
                 self._warmup.ask(record.uid)
         except StoreError as error:  # it must not end the thread that listens
             log.warning("The projects cannot be listed; the next look at all of them will: %s", error)
 
+    def _reconcile(self) -> None:
+        """At once when asked to, and from time to time; then one server does it for all."""
+        interval = self.settings.look_interval
+        while not self._stop.is_set():
+            asked = self._look_now.wait(interval)
+            self._look_now.clear()
+            if self._stop.is_set():
+                return
+            try:
+                # A little less, or each second look would come just before its time.
+                if asked or self._with.facts.is_time("reconcile", "all", max(1, int(0.9 * interval))):
+                    self._reconciler.look_at_all()
+            except PrelabelError as error:
+                log.warning("Looking for changes failed and is tried again: %s", error)
+                if asked and not self._stop.wait(TICK):
+                    self._look_now.set()
+            except Exception:  # without this thread no unannounced change would be found again
+                log.exception("Looking for changes failed and is tried again.")
+
     def _tick(self) -> None:
-        reconciled = time.monotonic()
         while not self._stop.wait(TICK):
             try:
                 self._events.retry_missed()
-                if time.monotonic() - reconciled > self.settings.reconcile_interval:
-                    reconciled = time.monotonic()
-                    if self._with.facts.is_time("reconcile", "all", int(self.settings.reconcile_interval)):
-                        self._look_at_everything()
                 self._with.queue.tick(time.time())
             except QueueUnavailable as error:
                 log.debug("Nothing is enqueued while Redis is away: %s", error)

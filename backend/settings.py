@@ -93,6 +93,12 @@ class Settings(BaseModel):
     reconcile_interval: Seconds = Field(
         300.0, description="Seconds between looks for changes that no webhook announced."
     )
+    polling: float = Field(
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Seconds between such looks where no webhook is to be used at all; 0: webhooks are.",
+    )
     holdout_fraction: Fraction = Field(0.2, description="Share of tasks that are never trained on.")
     holdout_after: int = Field(25, ge=0, description="The holdout starts once this many tasks are labelled.")
     holdout_blind_fraction: Fraction = Field(0.5, description="Share of the holdout that is shown without prediction.")
@@ -158,6 +164,11 @@ class Settings(BaseModel):
     @property
     def store_address(self) -> str:
         return self.store_url or str(self.data_dir / "store")
+
+    @property
+    def look_interval(self) -> float:
+        """Seconds between looks for changes that nothing announced."""
+        return self.polling or self.reconcile_interval
 
     @property
     def own_address(self) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import redis
 
 from backend.jobs.connection import redis_errors
+from backend.labelstudio.changes import Glance
 from backend.store.versions import Versions
 
 
@@ -72,10 +74,25 @@ class FactBoard:
         with redis_errors():
             self._redis.delete(f"prelabel:{what}:{uid}")
 
+    def saw(self, uid: str, glance: Glance) -> None:
+        """A training that began at this glance has ended well: until another is seen, there is nothing to do."""
+        with redis_errors():
+            self._redis.set(_glance_key(uid), json.dumps(asdict(glance)))
+
+    def seen(self, uid: str) -> Glance | None:
+        """The glance of the last training; None where it is not known."""
+        with redis_errors():
+            raw: Any = self._redis.get(_glance_key(uid))
+        return Glance(**json.loads(raw)) if raw is not None else None
+
     def forget(self, uid: str) -> None:
         with redis_errors():
-            self._redis.delete(_key(uid))
+            self._redis.delete(_key(uid), _glance_key(uid))
 
 
 def _key(uid: str) -> str:
     return f"prelabel:facts:{uid}"
+
+
+def _glance_key(uid: str) -> str:
+    return f"prelabel:glance:{uid}"

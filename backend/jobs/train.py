@@ -31,6 +31,7 @@ from backend.jobs.shown import ShownLog
 from backend.jobs.sync import Sync, Synced
 from backend.jobs.turn import Turn
 from backend.jobs.verdicts import record, refused
+from backend.labelstudio.changes import Glance, glance
 from backend.labelstudio.client import LabelStudio
 from backend.labelstudio.config import LabellingConfig
 from backend.labelstudio.webhook import claim_webhook
@@ -67,6 +68,7 @@ class Training:
         self._uid = uid
         self._featuriser = Featuriser(uid, collaborators.features, collaborators.inputs)
         self._begun = time.monotonic()
+        self._glance: Glance | None = None
 
     def run(self) -> str:
         """Raises `LabelStudioError`, `StoreError`, `QueueUnavailable`; RQ tries again then."""
@@ -74,7 +76,9 @@ class Training:
             with lease(self._with.redis, self._uid, at_least=self._with.versions.fence(self._uid) + 1) as held:
                 self._with.queue.begin(self._uid)
                 self._with.facts.begin(self._uid)
-                return self._train(held)
+                said = self._train(held)
+                self._remember_glance()
+                return said
         except (Superseded, Cancelled) as reason:
             # The mark may be gone, and whoever was first may have read the annotations before it was set.
             self._with.queue.mark(self._uid, time.time())
@@ -83,13 +87,20 @@ class Training:
         except (NothingToLearn, InvalidConfig, UnknownProject) as reason:
             # None is a failure of ours, and trying again would change nothing: an event will, when something changes.
             log.info("Project %s: %s", self._uid, reason)
+            self._remember_glance()
             return str(reason)
+
+    def _remember_glance(self) -> None:
+        """What was there when this began has been dealt with; see `reconcile`."""
+        if self._glance is not None:
+            self._with.facts.saw(self._uid, self._glance)
 
     def _train(self, held: Lease) -> str:
         report("sync", 0.0, "Reading what changed in Label Studio.")
         project = self._with.records.get(self._uid)
         with self._with.label_studio() as label_studio:
             config = read_config(label_studio, project)
+            self._glance = glance(label_studio, project.id, config.xml)
             claim_webhook(label_studio, project.id, self._with.settings)
             sync = Sync(self._with.snapshots, self._with.ledger, self._with.roles)
             shown = ShownLog(self._with.redis, self._uid)

@@ -8,6 +8,7 @@ totals that one more request gives, and only where they disagree are all annotat
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -30,6 +31,24 @@ class TaskMark:
     @classmethod
     def of(cls, task: Mapping[str, Any]) -> TaskMark:
         return cls(str(task["updated_at"]), int(task["total_annotations"]))
+
+
+@dataclass(frozen=True)
+class Glance:
+    """What tells in a moment whether anything changed: a digest of the labelling config, totals, and the newest time at
+    which an annotated task was touched (empty without one). Others are touched by the predictions that we write."""
+
+    config: str
+    tasks: int
+    annotations: int
+    newest: str
+
+
+def glance(client: LabelStudio, project: int, config: str) -> Glance:
+    """Look at a project whose labelling config is `config`: two small requests."""
+    totals, newest = client.newest(project, ANNOTATED)
+    tasks = client.totals(project).tasks
+    return Glance(hashlib.sha256(config.encode()).hexdigest(), tasks, totals.annotations, newest)
 
 
 @dataclass(frozen=True)

@@ -129,6 +129,13 @@ class LabelStudio:
         answer = _object(self._api.get("api/tasks/", **query.params(project)))
         return TaskTotals(int(answer["total"]), int(answer["total_annotations"]))
 
+    def newest(self, project: int, *conditions: Condition) -> tuple[TaskTotals, str]:
+        """Counts for the tasks that match, and the newest `updated_at` among them; empty without any."""
+        query = TaskQuery(conditions, ordering="-updated_at", fields=("id", "updated_at"), page_size=1)
+        answer = _object(self._api.get("api/tasks/", **query.params(project)))
+        newest = answer["tasks"][0]["updated_at"] if answer["tasks"] else ""
+        return TaskTotals(int(answer["total"]), int(answer["total_annotations"])), str(newest)
+
     def tasks(self, project: int, query: TaskQuery) -> Iterator[Json]:
         """All tasks that match, by ascending id, whatever people do to them meanwhile.
 

@@ -24,6 +24,8 @@ from backend.labelstudio.reachability import (
 )
 from backend.settings import Settings
 
+KEPT = ("url", "send_payload", "send_for_all_actions", "actions", "headers")
+"""Fields of a webhook that a change must name again: Label Studio empties `actions` otherwise."""
 UNCERTAINTY = "Uncertainty sampling"
 
 ACTIONS = (
@@ -109,9 +111,9 @@ class _Connecting:
         if not added.ok:
             return
         yield self._named("project settings", self._set_up_project)
-        webhook = self._named("webhook", self._add_webhook)
+        webhook = self._named("webhook", self._silence_webhook if self._settings.polling else self._add_webhook)
         yield webhook
-        if webhook.ok:
+        if webhook.ok and not self._settings.polling:
             yield self._named("webhook arrives", self._check_webhook)
         yield self._named("media", self._check_media)
 
@@ -227,6 +229,14 @@ class _Connecting:
         except LabelStudioError as error:
             raise self._explained(error) from None
         return f"Label Studio sends {len(ACTIONS)} kinds of events to {url}, with our secret."
+
+    def _silence_webhook(self) -> str:
+        """Label Studio makes one when a backend is added; where it arrives nowhere, annotators wait for it."""
+        existing = self._webhook(f"{self._address}/webhook")
+        if existing is not None and existing["is_active"]:
+            kept = {name: existing[name] for name in KEPT}
+            self._client.update_webhook(int(existing["id"]), **{**kept, "is_active": False})
+        return f"None is used: changes are looked for every {self._settings.polling:g} s."
 
     def _explained(self, error: LabelStudioError) -> LabelStudioError:
         """Label Studio's refusal of our address in words that help; 500 is how it says that a host has no address."""

@@ -69,11 +69,22 @@ class OwnRedis:
 class BackendProcess:
     """`prelabel up`, or another command, in `folder`. Its children are found by what they say in Redis."""
 
-    def __init__(self, folder: Path, studio: LabelStudioInstance, redis: OwnRedis, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        studio: LabelStudioInstance,
+        redis: OwnRedis,
+        settings: Mapping[str, Any],
+        *,
+        studio_url: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """`studio_url`: where the backend finds `studio` if something stands in between. `environment` is given to
+        every process."""
         self.folder = folder
         self.redis = redis
         self.settings = Settings(
-            label_studio_url=studio.url,
+            label_studio_url=studio_url or studio.url,
             label_studio_api_key=SecretStr(studio.api_key),
             data_dir=folder,
             redis_url=SecretStr(redis.url),
@@ -85,6 +96,7 @@ class BackendProcess:
         self.client = httpx.Client(base_url=self.url, timeout=30.0)
         self._processes: list[subprocess.Popen[bytes]] = []
         self._more = settings
+        self._environment = environment or {}
         self._workers: dict[str, int] = {}
 
     def start(self, *command: str) -> subprocess.Popen[bytes]:
@@ -98,6 +110,7 @@ class BackendProcess:
             "PRELABEL_PORT": str(self.settings.port),
             "OMP_NUM_THREADS": "1",
             "PYTHONPATH": str(ROOT),
+            **self._environment,
         }
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(

@@ -8,25 +8,20 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from backend.demo.samples import TICKETS_CONFIG, Ticket, tickets
 from backend.jobs.view import JobState
 from backend.projects.identity import version_number
 from backend.serving.swap import live_servers
 from tests.e2e.backend_process import BackendProcess, OwnRedis
+from tests.e2e.ticket_labelling import Labelling, connected
 from tests.e2e.watching import PredictLoad, VersionWatch, require_consistent_history
-from tests.label_studio import LabelStudioInstance, TestProject
+from tests.label_studio import LabelStudioInstance
 from tests.processes import children, eventually, is_alive, kill, parent, within
 
 pytestmark = pytest.mark.label_studio
-
-SAMPLES: list[Ticket] = list(tickets(60))
-LABELLED = 5
-"""Tickets that are labelled before the test hits anything."""
 
 
 @pytest.fixture(scope="module")
@@ -51,52 +46,6 @@ def backend(
         yield process
     finally:
         process.close()
-
-
-@dataclass
-class Labelling:
-    """A project of tickets that is being labelled; tickets are taken in order."""
-
-    backend: BackendProcess
-    project: TestProject
-    uid: str
-    tasks: list[int]
-    done: int = 0
-
-    def label(self, count: int = 1) -> int:
-        """Submit the true topics of the next tickets; the last one's task."""
-        task = 0
-        for _ in range(count):
-            task = self.tasks[self.done]
-            self.project.annotate(task, SAMPLES[self.done].topic)
-            self.done += 1
-        return task
-
-    @property
-    def version(self) -> int:
-        return version_number(self.backend.version(self.uid))
-
-    def learnt(self, name: str | None = None) -> set[int]:
-        """The tasks that a version, or the current one, has learnt from."""
-        manifest = self.backend.collaborators.versions.get(self.uid, name or self.backend.version(self.uid))
-        assert manifest.snapshot is not None
-        return {record.task for record in self.backend.collaborators.snapshots.read(self.uid, manifest.snapshot)}
-
-    def wait_until_learnt(self, task: int, seconds: float = 90.0) -> None:
-        def instead() -> str:
-            training = self.backend.training(self.uid)
-            return f"a version that knows task {task}; the training is {training}; {self.backend.log()[-3000:]}"
-
-        eventually(lambda: self.version and task in self.learnt(), instead, seconds)
-
-
-def connected(backend: BackendProcess, label_studio: LabelStudioInstance) -> Labelling:
-    """A connected project with a version."""
-    project = label_studio.new_project(TICKETS_CONFIG)
-    tasks = project.import_texts([sample.text for sample in SAMPLES])
-    made = Labelling(backend, project, backend.connect(project), tasks)
-    made.wait_until_learnt(made.label(LABELLED))
-    return made
 
 
 @pytest.fixture(scope="module")
