@@ -12,6 +12,7 @@ for itself. Weights are looked for in PRELABEL_WEIGHTS_DIR.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 import tempfile
@@ -104,6 +105,7 @@ def default(kind: YoloFamily, split: Split, drawn: Sequence[DetectionExample], s
     with tempfile.TemporaryDirectory(prefix="prelabel-benchmark-") as folder:
         config = _as_yolo(Path(folder), split, drawn)
         said = StringIO()
+        logging.getLogger("ultralytics").setLevel(logging.ERROR)  # its handler keeps the stream that it began with
         wall, cpu = time.perf_counter(), time.process_time()
         with redirect_stdout(said), redirect_stderr(said):
             network = YOLO(kind.runtime.weights_dir / f"{kind.base().name}.pt")
