@@ -41,7 +41,7 @@ class Hyperparameters:
     image_size: int = 0
     epochs: int = 0
     views: int = 0
-    batch: int = 8
+    batch: int = 4
     optimizer: str = "adamw"
     learning_rate: float = 5e-4
     head_rate: float = 2e-2

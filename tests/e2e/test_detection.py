@@ -32,7 +32,7 @@ pytestmark = [
     pytest.mark.skipif(find_spec("ultralytics") is None, reason="the extra `detection` is not installed"),
 ]
 
-SCENES = 24
+SCENES = 16
 LABELLED = 6
 TRAINING = 480.0
 """Seconds from the last annotation to the version; far more than two quiet cores need."""
@@ -40,7 +40,9 @@ TRAINING = 480.0
 IN_THE_SKY = (300, 20, 380, 80)
 """An area where nothing is proposed, away from the edges, which the page may cut off."""
 
-WISHES = {"image_size": 320, "views": 4, "epochs": 40, "folds": 2}
+WEIGHTS = os.environ.get("PRELABEL_WEIGHTS_DIR")
+"""Without pretrained weights a detector learns from random numbers, and from six images not much."""
+WISHES = {"image_size": 320, "views": 4, "epochs": 40 if WEIGHTS else 10, "folds": 2}
 """A short training is enough here, and shows that people's wishes reach it."""
 CONFIG = STREETS_CONFIG.replace(
     "<RectangleLabels ",
@@ -48,8 +50,6 @@ CONFIG = STREETS_CONFIG.replace(
 )
 (CONTROL,) = parse_config(CONFIG).controls
 CONVERTER = CONVERTERS[CONTROL.tag]
-WEIGHTS = os.environ.get("PRELABEL_WEIGHTS_DIR")
-"""Without pretrained weights a detector learns from random numbers, and from six images not much."""
 
 
 @pytest.fixture(scope="module")
