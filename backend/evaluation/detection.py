@@ -10,8 +10,9 @@ import numpy.typing as npt
 from backend.evaluation.comparison import Scores
 from backend.evaluation.intervals import interval
 from model_zoo.boxes import as_array, overlaps
-from model_zoo.postprocess import Postprocess
-from model_zoo.types import Boxes, LabelSpace, Output, Target
+from model_zoo.detection_metrics import detection_metrics
+from model_zoo.postprocess import DetectionPostprocess, Postprocess
+from model_zoo.types import Boxes, DetectionOutput, LabelSpace, Output, Target
 
 RIGHT = 0.5
 """Overlap (intersection over union) from which on a box is the right one, as in Pascal VOC."""
@@ -39,7 +40,7 @@ class DetectionEvaluation:
     def measure(
         self, outputs: Sequence[Output], truths: Sequence[Target], postprocess: Postprocess, labels: LabelSpace
     ) -> dict[str, float]:
-        """`recall` and `precision` are those of what is shown, over all boxes."""
+        """`recall`, `precision` and `f1` are those of what is shown, over all boxes; `map50` and `map50_95` COCO's."""
         if len(outputs) != len(truths):
             raise ValueError(f"Got {len(outputs)} outputs and {len(truths)} truths; wanted as many of each.")
         if not outputs:
@@ -54,7 +55,7 @@ class DetectionEvaluation:
             figures[name] = statistic(exact, counts)
             low, high = interval(lambda rows, of=statistic: of(exact[rows], counts[rows]), len(pairs))  # type: ignore[misc]
             figures |= {f"{name}_low": low, f"{name}_high": high}
-        return figures
+        return figures | _average_precision(outputs, true, postprocess, labels)
 
 
 _Counts = npt.NDArray[np.int64]
@@ -66,6 +67,17 @@ _STATISTICS: Mapping[str, Callable[[npt.NDArray[np.bool_], _Counts], float]] = {
     "precision": lambda exact, counts: float(counts[:, 0].sum() / max(counts[:, 1].sum(), 1)),
     "f1": lambda exact, counts: float(2 * counts[:, 0].sum() / max(counts[:, 1:].sum(), 1)),
 }
+
+
+def _average_precision(
+    outputs: Sequence[Output], truths: Sequence[Boxes], postprocess: Postprocess, labels: LabelSpace
+) -> dict[str, float]:
+    """Over all confidences, as COCO counts it."""
+    found = [output for output in outputs if isinstance(output, DetectionOutput)]
+    if not isinstance(postprocess, DetectionPostprocess) or len(found) != len(outputs):
+        raise TypeError(f"Got {type(postprocess).__name__}, wanted a DetectionPostprocess and outputs of detectors.")
+    measured = detection_metrics(found, truths, postprocess, labels)
+    return {"map50": measured.map50, "map50_95": measured.map50_95}
 
 
 def right_boxes(answer: Boxes, truth: Boxes) -> int:

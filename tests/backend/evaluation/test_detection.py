@@ -83,6 +83,7 @@ def test_measures() -> None:
     assert measured["precision"] == pytest.approx(2 / 3)
     assert measured["accuracy"] == pytest.approx(1 / 3)
     assert measured["f1"] == pytest.approx(2 / 3)
+    assert measured["map50"] >= measured["map50_95"] > 0
     for name in ("accuracy", "recall", "precision", "f1"):
         assert measured[f"{name}_low"] <= measured[name] <= measured[f"{name}_high"]
     assert {type(value) for value in measured.values()} == {float}
