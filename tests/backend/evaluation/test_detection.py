@@ -85,6 +85,7 @@ def test_measures() -> None:
     car, sign = 51 / 101, 1.0  # the car that is missed leaves the 51 recalls up to one half
     assert measured["map50"] == measured["map50_95"] == pytest.approx((car + sign) / 2)
     assert measured["f1"] == pytest.approx(2 / 3)
+    assert measured["map50"] >= measured["map50_95"] > 0
     for name in ("accuracy", "recall", "precision", "f1"):
         assert measured[f"{name}_low"] <= measured[name] <= measured[f"{name}_high"]
     assert {type(value) for value in measured.values()} == {float}
