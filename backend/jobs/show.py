@@ -58,9 +58,9 @@ class Show:
         self._label_studio = label_studio
         self._labelled = labelled
         self._current = _Throttled(lambda: collaborators.versions.current_name(uid) == manifest.name)
-        self._version = _loaded(collaborators, uid, config)
+        self._version = loaded_version(collaborators, uid, config)
         self._raw = any(control.family.encoder() is None for control in self._version.controls.values())
-        self._forecaster = _forecaster(collaborators, uid, config, self._version)
+        self._forecaster = forecaster(collaborators, uid, config, self._version)
         versions = {UNTRAINED, *collaborators.versions.names(uid)}
         self._publisher = Publisher(
             label_studio,
@@ -136,14 +136,16 @@ class _Throttled:
         return self._answer
 
 
-def _loaded(collaborators: Collaborators, uid: str, config: LabellingConfig) -> LoadedVersion:
+def loaded_version(collaborators: Collaborators, uid: str, config: LabellingConfig) -> LoadedVersion:
+    """The current version. Raises `StoreError`."""
     budget = collaborators.settings.model_memory_bytes
     pool = Pool(collaborators.versions, collaborators.artifacts, collaborators.families, budget)
     # Not `get`: an older version that can be loaded must not be written as this one.
     return pool.swap(uid, load=True) or pool.before_labels(config)
 
 
-def _forecaster(collaborators: Collaborators, uid: str, config: LabellingConfig, version: LoadedVersion) -> Forecaster:
+def forecaster(collaborators: Collaborators, uid: str, config: LabellingConfig, version: LoadedVersion) -> Forecaster:
+    """What predicts the project's tasks with `version`, and puts them in order."""
     return Forecaster(
         uid,
         config,

@@ -7,6 +7,7 @@ import platform
 import time
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from importlib.metadata import version as release_of
 
 from backend.errors import InvalidConfig, NothingToLearn, Superseded, UnknownProject
@@ -15,7 +16,7 @@ from backend.jobs.config import read_config
 from backend.jobs.context import current_settings
 from backend.jobs.featurise import Featuriser
 from backend.jobs.learn import LEARNT_FROM, Taught, Teacher
-from backend.jobs.lease import Lease, lease
+from backend.jobs.lease import Hold, Lease, lease
 from backend.jobs.progress import report
 from backend.jobs.show import Show
 from backend.jobs.shown import ShownLog
@@ -44,6 +45,15 @@ def run(uid: str) -> str:
     """RQ's entry: train the project with the worker's settings; returns a sentence that says what came of it."""
     with closing(build_collaborators(current_settings())) as collaborators:
         return Training(collaborators, uid).run()
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What a run has learnt. `manifest` is the next version, not yet published; None where nothing is new."""
+
+    champion: Manifest | None
+    taught: Mapping[str, Taught]
+    manifest: Manifest | None
 
 
 class Training:
@@ -82,18 +92,25 @@ class Training:
             thorough = self._with.facts.is_time("thorough", self._uid, THOROUGH_EVERY)
             synced = sync.run(self._uid, config, label_studio, shown, thorough=thorough)
             self._with.facts.synced(self._uid, len(synced.records), synced.total)
-            champion = self._with.versions.current(self._uid)
-            taught = self._teach(held, record, config, synced, champion)
-            if not any(lesson.changed for lesson in taught.values()):
-                return self._unchanged(synced, champion, taught)
-            manifest = self._manifest(held.fence, synced, champion, taught)
+            learnt = self.learn(held, record, config, synced)
+            if learnt.manifest is None:
+                return self._unchanged(synced, learnt.champion, learnt.taught)
             held.check()
-            self._publish(manifest)
-            return self._show(manifest, config, synced, label_studio)
+            self._publish(learnt.manifest)
+            return self._show(learnt.manifest, config, synced, label_studio)
+
+    def learn(self, held: Hold, record: ProjectRecord, config: LabellingConfig, synced: Synced) -> Learnt:
+        """Teach every control, and let the gate judge what it has learnt. Publishes nothing, and needs neither Redis
+        nor Label Studio. Raises the zoo's `Cancelled` once `held` is not held any more."""
+        champion = self._with.versions.current(self._uid)
+        taught = self._teach(held, record, config, synced, champion)
+        changed = any(lesson.changed for lesson in taught.values())
+        manifest = self._manifest(held.fence, synced, champion, taught) if changed else None
+        return Learnt(champion, taught, manifest)
 
     def _teach(
         self,
-        held: Lease,
+        held: Hold,
         record: ProjectRecord,
         config: LabellingConfig,
         synced: Synced,
