@@ -17,6 +17,7 @@ from backend.labelstudio.client import LabelStudio
 from backend.labelstudio.config import LabellingConfig
 from backend.labelstudio.publisher import Published, Publisher
 from backend.projects.identity import UNTRAINED, Uid
+from backend.selection.ordering import Strategy
 from backend.serving.inputs import Task
 from backend.serving.pool import LoadedVersion, Pool
 from backend.serving.predict import Predictor
@@ -144,7 +145,13 @@ def loaded_version(collaborators: Collaborators, uid: str, config: LabellingConf
     return pool.swap(uid, load=True) or pool.before_labels(config)
 
 
-def forecaster(collaborators: Collaborators, uid: str, config: LabellingConfig, version: LoadedVersion) -> Forecaster:
+def forecaster(
+    collaborators: Collaborators,
+    uid: str,
+    config: LabellingConfig,
+    version: LoadedVersion,
+    strategy: Strategy = Strategy.DEFAULT,
+) -> Forecaster:
     """What predicts the project's tasks with `version`, and puts them in order."""
     return Forecaster(
         uid,
@@ -156,4 +163,5 @@ def forecaster(collaborators: Collaborators, uid: str, config: LabellingConfig, 
         ClusterStore(collaborators.store),
         collaborators.roles,
         collaborators.settings.seed,
+        strategy,
     )

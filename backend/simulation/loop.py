@@ -1,0 +1,162 @@
+"""Label, learn, look: a labelled set replayed under several strategies and seeds, budget by budget."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from backend.errors import InvalidRequest
+from backend.evaluation.prequential import running
+from backend.jobs.collaborators import Collaborators, build_collaborators
+from backend.labelstudio.config import parse_config
+from backend.labelstudio.media.folder import FolderMedia
+from backend.serving.inputs import InputReader
+from backend.settings import Settings
+from backend.simulation.annotator import Work, alone
+from backend.simulation.costs import Costs
+from backend.simulation.labelled import Kind, LabelledSet, Task
+from backend.simulation.project import UID, SimulatedProject
+from backend.simulation.quality import MAIN_METRIC
+from backend.simulation.report import Run
+from backend.simulation.strategies import Dealing
+from backend.store.features import FeatureStore
+from backend.store.objects import ObjectStore
+from model_zoo.types import TaskKind
+
+NO_MODEL = {
+    Kind.SEGMENTATION: "There is no model yet that finds masks.",
+    Kind.KEYPOINTS: "There is no model yet that finds keypoints.",
+    Kind.TOKEN_CLASSIFICATION: "There is no model yet that finds entities in texts.",
+    Kind.CROWD: "There is nothing yet that learns from what many people say of one item.",
+}
+"""Kinds that can be read and imported, and not simulated."""
+
+Tell = Callable[[str, float], None]
+"""Told what is being done, and which part of the whole is done."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to simulate. `budgets` are numbers of labelled tasks; `seeds` how often, with 0, 1, ... as seed."""
+
+    dealings: tuple[Dealing, ...]
+    budgets: tuple[int, ...]
+    seeds: int
+    test_fraction: float
+    costs: Costs
+    model: str | None = None
+    ids: tuple[int, ...] = field(default=())
+    """The tasks' ids; 1, 2, ... where none are given. Roles are drawn from them."""
+
+    def __post_init__(self) -> None:
+        if not self.budgets or list(self.budgets) != sorted({*self.budgets}) or self.budgets[0] < 1:
+            raise InvalidRequest(f"--budget: got {self.budgets}, wanted growing numbers of tasks such as 5,10,20.")
+        if self.seeds < 1:
+            raise InvalidRequest(f"--seeds: got {self.seeds}, wanted 1 or more.")
+        if not 0 <= self.test_fraction < 1:
+            raise InvalidRequest(f"--test-fraction: got {self.test_fraction}, wanted a share from 0 to below 1.")
+
+
+def simulate(
+    settings: Settings, found: LabelledSet, plan: Plan, tell: Tell = lambda what, share: None
+) -> Iterator[Run]:
+    """The runs one by one, in the order of strategies, seeds and budgets.
+
+    Raises `InvalidRequest` for a kind without model, and where nothing could be learnt.
+    """
+    if found.kind in NO_MODEL:
+        raise InvalidRequest(
+            f"{NO_MODEL[found.kind]} `prelabel import` takes the set into a project, to be labelled by hand."
+        )
+    config = found.config_with(plan.model)
+    kind = TaskKind(found.kind.value)
+    total = len(plan.dealings) * plan.seeds * len(plan.budgets)
+    done = 0
+    with tempfile.TemporaryDirectory(prefix="prelabel-simulation-") as folder:
+        shared = FeatureStore(ObjectStore(Path(folder) / "features"))
+        media = FolderMedia(found.root, settings.media_max_bytes)
+        with closing(InputReader(media, max_pixels=settings.media_max_pixels)) as inputs:
+            for dealing in plan.dealings:
+                for seed in range(plan.seeds):
+                    own = Path(folder) / f"{dealing.value}-{seed}"
+                    with closing(_collaborators(settings, own, seed)) as built:
+                        built.inputs.close()
+                        parts = replace(built, features=shared, inputs=inputs)
+                        parts.families.of(parse_config(config).controls[0])  # raises for a wrong --model
+                        for run in _runs(parts, found, config, kind, plan, dealing):
+                            done += 1
+                            tell(f"{dealing.value}, seed {seed}: {run.budget} labelled", done / total)
+                            yield run
+
+
+def _collaborators(settings: Settings, folder: Path, seed: int) -> Collaborators:
+    """Those of a worker with a store of its own. Its Redis is nowhere, and never asked."""
+    nowhere = SecretStr("redis://127.0.0.1:1/0")
+    given = {"data_dir": folder, "store_url": None, "redis_url": nowhere, "seed": seed, "label_studio_url": None}
+    return build_collaborators(settings.model_copy(update=given))
+
+
+def _runs(
+    parts: Collaborators, found: LabelledSet, config: str, kind: TaskKind, plan: Plan, dealing: Dealing
+) -> Iterator[Run]:
+    seed = parts.settings.seed
+    pool, test = split(found, plan, seed)
+    control = parse_config(config).controls[0]
+    project = SimulatedProject(parts, config, pool, dealing, plan.costs)
+    assisted = manual = Work()
+    for budget in plan.budgets:
+        if project.labelled >= len(pool):
+            return
+        before = project.labelled
+        step = project.label(min(budget, len(pool)) - project.labelled)
+        assisted += step
+        fresh = [pool[task] for task in project.labelled_tasks[before:]]
+        manual += sum((alone(control, task["annotations"][0]["result"]) for task in fresh), Work())
+        learnt, seconds = project.learn()
+        measured = project.quality(test)
+        metric = MAIN_METRIC[kind]
+        judged = running(parts.ledger.judgements(UID), last=len(fresh))
+        held_back = any(lesson.verdict is not None and not lesson.verdict.promote for lesson in learnt.taught.values())
+        yield Run(
+            strategy=dealing.value,
+            seed=seed,
+            budget=project.labelled,
+            metric_name=metric,
+            metric=measured.get(metric, 0.0),
+            metrics={
+                **measured,
+                **{f"{name}_count": float(count) for name, count in asdict(assisted).items()},
+                "step_label_efficiency": step.efficiency,
+                "step_running_accuracy": judged.accuracy if judged else 0.0,
+                "held_back": float(held_back),
+            },
+            label_efficiency=assisted.efficiency,
+            actions_manual=manual.actions,
+            actions_assisted=assisted.actions,
+            seconds_manual=round(manual.seconds(plan.costs), 3),
+            seconds_assisted=round(assisted.seconds(plan.costs), 3),
+            train_seconds=round(seconds, 3),
+            notes=project.notes,
+        )
+    if not project.version.controls:
+        raise InvalidRequest(f"Nothing could be learnt. {' '.join(project.notes)}".strip())
+
+
+def split(found: LabelledSet, plan: Plan, seed: int) -> tuple[dict[int, Task], Sequence[Task]]:
+    """The tasks that may be labelled, by id, and those for testing: drawn by the seed, or of a video its end."""
+    ids = plan.ids or tuple(range(1, len(found.tasks) + 1))
+    tasks = dict(zip(ids, found.tasks, strict=True))
+    drawn = list(ids)
+    if not found.sequential:
+        random.Random(f"test {seed}").shuffle(drawn)
+    count = round(plan.test_fraction * len(drawn))
+    if count >= len(drawn):
+        raise InvalidRequest(f"With {len(drawn)} tasks, none is left to label beside those for testing.")
+    aside = set(drawn[len(drawn) - count :])
+    return {task: tasks[task] for task in ids if task not in aside}, [tasks[task] for task in ids if task in aside]

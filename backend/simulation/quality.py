@@ -1,0 +1,58 @@
+"""How good a version is on data that it has never seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from backend.converters import CONVERTERS
+from backend.evaluation.kinds import EVALUATIONS
+from backend.jobs.featurise import Featuriser
+from backend.labelstudio.config import Control
+from backend.serving.pool import LoadedVersion
+from backend.simulation.labelled import Task
+from model_zoo.types import Item, Output, Target, TaskKind
+
+MAIN_METRIC: Mapping[TaskKind, str] = {
+    TaskKind.IMAGE_CLASSIFICATION: "accuracy",
+    TaskKind.TEXT_CLASSIFICATION: "accuracy",
+    TaskKind.OBJECT_DETECTION: "map50",
+}
+"""The one figure by which each kind of task is compared."""
+AT_ONCE = 32
+"""Items in one call of a model."""
+
+
+def quality(
+    control: Control, version: LoadedVersion, featuriser: Featuriser, tasks: Sequence[Task]
+) -> dict[str, float]:
+    """The task's metrics on labelled `tasks`; empty where the version has no model or nothing can be read."""
+    loaded = version.controls.get(control.name)
+    if loaded is None:
+        return {}
+    converter = CONVERTERS[control.tag]
+    items: list[Item] = []
+    truths: list[Target] = []
+    read = featuriser.items(control, loaded.family, tasks).items
+    for task, item in zip(tasks, read, strict=True):
+        answer = converter.decode(control, task["annotations"][0]["result"])
+        if item is not None and answer is not None:
+            items.append(item)
+            truths.append(converter.target(answer, item))
+    outputs: list[Output] = []
+    for start in range(0, len(items), AT_ONCE):
+        outputs += loaded.model.predict(items[start : start + AT_ONCE])
+    labels, postprocess = loaded.model.labels, loaded.postprocess
+    figures = EVALUATIONS[loaded.family.task].measure(outputs, truths, postprocess, labels)
+    return {**figures, **_precisions(outputs, truths, postprocess, labels)}
+
+
+def _precisions(outputs: Sequence[Any], truths: Sequence[Any], postprocess: Any, labels: Any) -> dict[str, float]:
+    """Average precision, of detections alone."""
+    from model_zoo.detection_metrics import detection_metrics
+    from model_zoo.types import DetectionOutput
+
+    if not outputs or not isinstance(outputs[0], DetectionOutput):
+        return {}
+    found = detection_metrics(outputs, truths, postprocess, labels)
+    return {"map50": found.map50, "map50_95": found.map50_95}
