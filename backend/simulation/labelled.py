@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -79,9 +80,12 @@ class LabelledSet:
         """How many regions people made, annotations of all tasks together."""
         return sum(len(annotation["result"]) for task in self.tasks for annotation in task["annotations"])
 
-    def first(self, count: int | None) -> LabelledSet:
-        """The set with its first `count` tasks alone."""
-        return self if count is None else replace(self, tasks=self.tasks[:count])
+    def drawn(self, count: int | None) -> LabelledSet:
+        """The set with `count` tasks alone, drawn at random, always the same; of a video the first."""
+        if count is None or count >= len(self.tasks):
+            return self
+        chosen = range(len(self.tasks)) if self.sequential else random.Random(0).sample(range(len(self.tasks)), count)
+        return replace(self, tasks=tuple(self.tasks[at] for at in sorted(chosen)[:count]))
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""A simulated project: Prelabel's own training, predicting, ordering, gate, snapshots and ledger, in a store of its own.
+"""A simulated project: Prelabel's own training, predicting, ordering, gate, snapshots and ledger in a store apart.
 
 What is simulated is what lies around them: Label Studio, which stores annotations and deals tasks, the queue, which
 would start trainings, and the person.
