@@ -23,6 +23,9 @@ from backend.simulation.readers import MaskValues, read_set
 from backend.simulation.report import Report, Run
 from backend.simulation.strategies import read_strategies
 
+NARROWEST = 110
+"""Characters of a line where nobody says how many there may be: what the table takes."""
+
 
 def read_budgets(text: str) -> tuple[int, ...]:
     """Numbers in a list by commas. Raises `InvalidRequest`."""
@@ -105,7 +108,8 @@ def simulate_files(
     plan = wishes.plan(found.kind)
     empty = Report(path.resolve().name, format_name, found.kind.value, plan.costs, ())
     report = run_simulation(settings, found.drawn(limit), empty, plan, console)
-    show_report(report, Console())
+    terminal = Console()
+    show_report(report, terminal if terminal.is_terminal else Console(width=max(terminal.width, NARROWEST)))
     if output is not None:
         output.write_text(report.to_text(), encoding="utf-8")
     if plot is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -39,34 +40,36 @@ def show_report(report: Report, console: Console) -> None:
 
 def _table(report: Report, summaries: Sequence[Summary]) -> Table:
     seeds = max(summary.seeds for summary in summaries)
-    table = Table(title=f"{report.dataset}, simulated: median [lowest, highest] of {seeds} seeds")
-    for heading in ("strategy", "labelled"):
-        table.add_column(heading)
-    headings = (
-        summaries[0].metric_name, "right as shown,\nlast step", "right as shown,\nall", "actions by hand",
-        "actions assisted", "seconds by hand", "seconds assisted", "saved", "training s",
-    )  # fmt: skip
-    for heading in headings:
+    title = f"{report.dataset}, simulated: median (lowest to highest) of {seeds} seeds"
+    table = Table(title=title, box=SIMPLE, caption="by hand → with pre-labels; right as shown: in the last step")
+    table.add_column("strategy")
+    for heading in (
+        "labelled",
+        summaries[0].metric_name,
+        "right as shown",
+        "actions",
+        "seconds",
+        "saved",
+        "training s",
+    ):
         table.add_column(heading, justify="right")
     for summary in summaries:
         table.add_row(
             summary.strategy,
             str(summary.budget),
-            _interval(summary.metric, 3),
-            _interval(summary.step_label_efficiency, 2),
-            _interval(summary.label_efficiency, 2),
-            *(f"{value.middle:.0f}" for value in (summary.actions_manual, summary.actions_assisted)),
-            *(f"{value.middle:.0f}" for value in (summary.seconds_manual, summary.seconds_assisted)),
+            _interval(summary.metric),
+            _interval(summary.step_label_efficiency),
+            f"{summary.actions_manual.middle:.0f} → {summary.actions_assisted.middle:.0f}",
+            f"{summary.seconds_manual.middle:.0f} → {summary.seconds_assisted.middle:.0f}",
             f"{summary.saved:.0%}",
             f"{summary.train_seconds.middle:.1f}",
         )
     return table
 
 
-def _interval(value: Interval, digits: int) -> str:
-    middle = f"{value.middle:.{digits}f}"
-    same = value.low == value.high
-    return middle if same else f"{middle} [{value.low:.{digits}f}, {value.high:.{digits}f}]"
+def _interval(value: Interval) -> str:
+    middle = f"{value.middle:.2f}"
+    return middle if value.low == value.high else f"{middle} ({value.low:.2f} to {value.high:.2f})"
 
 
 def curves(summaries: Sequence[Summary]) -> Iterator[str]:
