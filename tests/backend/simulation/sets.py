@@ -84,7 +84,7 @@ def run_lengths(mask: np.ndarray) -> list[int]:  # type: ignore[type-arg]  # any
     """Column by column, beginning with what is not the object."""
     flat = mask.T.ravel()
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flat]).astype(int)))
-    return np.diff([0, *edges.tolist(), flat.size]).tolist()
+    return [int(run) for run in np.diff([0, *edges.tolist(), flat.size])]
 
 
 def yolo(folder: Path) -> Path:

@@ -97,7 +97,7 @@ def decoded(region: dict[str, Any]) -> Any:
     """The mask that Label Studio would draw."""
     from label_studio_sdk.converter.brush import decode_rle
 
-    values = np.asarray(decode_rle(region["value"]["rle"])).reshape(sets.HEIGHT, sets.WIDTH, 4)  # type: ignore[no-untyped-call]
+    values = np.asarray(decode_rle(region["value"]["rle"])).reshape(sets.HEIGHT, sets.WIDTH, 4)
     return values[..., 3] > 0
 
 
