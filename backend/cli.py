@@ -242,6 +242,9 @@ def simulate(
     format_name: FormatName,
     task: TaskKind = None,
     model: Annotated[str | None, typer.Option(help="A family of `prelabel models`.", show_default="the usual")] = None,
+    parameters: Annotated[
+        str | None, typer.Option(help="""How to train, as a backend's extra params say it: '{"epochs": 40}'.""")
+    ] = None,
     strategy: Annotated[
         str, typer.Option(help="Which tasks come first: random, least_confidence, default, in_order; by commas.")
     ] = "random,least_confidence",
@@ -262,7 +265,7 @@ def simulate(
         settings = _configure(data_dir=data_dir)
         from backend.simulation.commands import Wishes, simulate_files
 
-        wishes = Wishes(strategy, budget, seeds, test_fraction, model, costs)
+        wishes = Wishes(strategy, budget, seeds, test_fraction, model, costs, parameters)
         simulate_files(settings, path, format_name, task, mask_values, limit, wishes, output, plot)
 
 

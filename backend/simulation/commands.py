@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from backend.errors import InvalidRequest, LabelStudioError
+from backend.jobs.recipe import read_parameters
 from backend.labelstudio.client import LabelStudio
 from backend.labelstudio.connection import recall
 from backend.settings import Settings
@@ -77,12 +78,15 @@ class Wishes:
     test_fraction: float
     model: str | None = None
     costs: Path | None = None
+    parameters: str | None = None
 
     def plan(self, kind: Kind) -> Plan:
         """Raises `InvalidRequest`."""
         costs = read_costs(self.costs, kind) if self.costs else default_costs(kind)
         dealings = tuple(read_strategies(self.strategies))
-        return Plan(dealings, read_budgets(self.budgets), self.seeds, self.test_fraction, costs, self.model)
+        parameters = read_parameters(self.parameters)
+        budgets = read_budgets(self.budgets)
+        return Plan(dealings, budgets, self.seeds, self.test_fraction, costs, self.model, parameters)
 
 
 def simulate_files(

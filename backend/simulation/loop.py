@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -51,6 +52,8 @@ class Plan:
     test_fraction: float
     costs: Costs
     model: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """How to train, as the extra params of a backend in Label Studio say it."""
     ids: tuple[int, ...] = field(default=())
     """The tasks' ids; 1, 2, ... where none are given. Roles are drawn from them."""
 
@@ -108,7 +111,7 @@ def _runs(
     seed = parts.settings.seed
     pool, test = split(found, plan, seed)
     control = parse_config(config).controls[0]
-    project = SimulatedProject(parts, config, pool, dealing, plan.costs)
+    project = SimulatedProject(parts, config, pool, dealing, plan.costs, plan.parameters)
     assisted = manual = Work()
     for budget in plan.budgets:
         if project.labelled >= len(pool):

@@ -31,6 +31,7 @@ def draw(report: Report, path: Path) -> None:
     summaries = summarise(report.runs)
     figure = Figure(figsize=(14, 4.2), layout="constrained")
     quality, shown, time = figure.subplots(1, 3)
+    by_hand: list[tuple[tuple[int, float], ...]] = []
     colours = [f"C{number}" for number in range(10)]
     for number, strategy in enumerate(dict.fromkeys(summary.strategy for summary in summaries)):
         own = [summary for summary in summaries if summary.strategy == strategy]
@@ -38,11 +39,13 @@ def draw(report: Report, path: Path) -> None:
         _band(quality, own, [summary.metric for summary in own], colour, strategy)
         _band(shown, own, [summary.step_label_efficiency for summary in own], colour, strategy)
         _band(time, own, [summary.seconds_assisted for summary in own], colour, f"{strategy}, with pre-labels")
-        budgets, manual = [summary.budget for summary in own], [summary.seconds_manual.middle for summary in own]
-        time.plot(budgets, manual, ":", color=colour, label=f"{strategy}, by hand")
+        manual = tuple((summary.budget, summary.seconds_manual.middle) for summary in own)
+        if manual not in by_hand:  # the same for all strategies where each task takes as long
+            by_hand.append(manual)
+            time.plot(*zip(*manual, strict=True), ":", color="grey", label=f"{strategy}, by hand")
     for axes, title, label in (
         (quality, "Quality on tasks never seen", summaries[0].metric_name),
-        (shown, "Pre-labels that needed no action", "share of final labels, since the budget before"),
+        (shown, "Pre-labels that needed no action", "share of final labels in the last step"),
         (time, "The annotator's time", "seconds, at assumed costs"),
     ):
         axes.set(title=title, xlabel="labelled tasks", ylabel=label)

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 from backend.errors import InvalidRequest
 from backend.jobs.collaborators import Collaborators
@@ -58,9 +59,10 @@ class SimulatedProject:
         tasks: Mapping[int, Task],
         dealing: Dealing,
         costs: Costs,
+        parameters: Mapping[str, Any] | None = None,
     ) -> None:
         self._with = collaborators
-        self._record = ProjectRecord(UID, "simulated", config)
+        self._record = ProjectRecord(UID, "simulated", config, parameters=dict(parameters or {}))
         self._config: LabellingConfig = parse_config(config)
         self._tasks = tasks
         self._dealing = dealing
