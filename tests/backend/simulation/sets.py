@@ -138,3 +138,23 @@ def mot(folder: Path) -> Path:
     lines = ["1,1,8,4,16,20,-1", "1,2,40,4,16,20,0", "2,1,zero,4,16,20,1", "1,3,40,10,10,10,1,3,1.0", "9,1,1,1,5,5,1"]
     (folder / "gt" / "gt.txt").write_text("\n".join(lines))
     return folder
+
+
+def streets(folder: Path, count: int) -> Path:
+    """Drawn street scenes as YOLO's files."""
+    from backend.demo import streets as drawn
+
+    for name in ("images", "labels"):
+        (folder / name).mkdir(parents=True)
+    names = ["Vehicle", "Pedestrian", "Sign"]
+    for scene in drawn.streets(count):
+        (folder / "images" / scene.name).write_bytes(scene.jpeg)
+        lines = []
+        for thing in scene.objects:
+            left, right = (edge / drawn.WIDTH for edge in thing.area[::2])
+            top, bottom = (edge / drawn.HEIGHT for edge in thing.area[1::2])
+            box = ((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
+            lines.append(" ".join(map(str, (names.index(thing.label), *box))))
+        (folder / "labels" / scene.name).with_suffix(".txt").write_text("\n".join(lines))
+    (folder / "classes.txt").write_text("\n".join(names))
+    return folder

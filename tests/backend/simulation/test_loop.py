@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,24 @@ def test_label_studio_deals_from_the_cluster_that_is_solved_least() -> None:
     assert [one.task for one in deal(predictions, Dealing.DEFAULT, solved, 3)] == [3, 1, 4]
     assert solved == {1: 2, 2: 2}
     assert [one.task for one in deal(predictions, Dealing.LEAST_CONFIDENCE, solved, 3)] == [1, 2, 3]
+
+
+@pytest.mark.skipif(find_spec("ultralytics") is None, reason="the extra `detection` is missing")
+def test_boxes_are_proposed_corrected_and_measured(tmp_path: Path, settings: Settings) -> None:
+    found = read_set(sets.streets(tmp_path / "streets", 8), "yolo")
+    quick = {"epochs": 1, "image_size": 64, "views": 1, "folds": 0}
+    costs = default_costs(Kind.OBJECT_DETECTION)
+    plan = Plan((Dealing.IN_ORDER,), (2, 5), 1, 0.4, costs, "object_detection/yolo.v1", quick)
+    runs = list(simulate(settings, found, plan))
+    assert [(run.metric_name, run.budget) for run in runs] == [("map50", 2), ("map50", 5)]
+    for run in runs:
+        assert run.metrics["items"] == 3
+        assert 0 <= run.metrics["map50_95"] <= run.metric <= 1
+        assert run.actions_manual == run.metrics["labels_count"] > 0
+        untouched, drawn = run.metrics["accept_count"], run.metrics["add_count"]
+        changes = run.metrics["move_count"] + run.metrics["relabel_count"]
+        assert untouched + drawn <= run.actions_manual <= untouched + drawn + changes
+        assert run.seconds_manual == costs.add * run.actions_manual
 
 
 def test_command(tmp_path: Path) -> None:
