@@ -46,8 +46,9 @@ def read_mask_values(text: str) -> MaskValues:
 
 def run_simulation(settings: Settings, found: LabelledSet, report: Report, plan: Plan, console: Console) -> Report:
     """The report with all runs. Interrupted, it has those that were finished."""
-    # What goes wrong is said once, at the end.
-    logging.getLogger("backend").setLevel(logging.ERROR)
+    # Each training and each task would say something, over and over.
+    for name in ("backend.jobs", "backend.serving", "backend.converters"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     runs: list[Run] = []
     notes: dict[str, None] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())

@@ -82,7 +82,7 @@ def curves(summaries: Sequence[Summary]) -> Iterator[str]:
         number = strategies.index(summary.strategy)
         row = HEIGHT - round(min(max(summary.metric.middle, 0.0), 1.0) * HEIGHT)
         # Side by side, so that equal values do not hide each other.
-        column = budgets.index(summary.budget) * width + width // 2 + number % 3
+        column = budgets.index(summary.budget) * width + width // 2 + number % (width - width // 2)
         rows[row][column] = MARKS[number % len(MARKS)]
     yield f"{summaries[0].metric_name} (simulated) after so many labelled tasks"
     for at, drawn in enumerate(rows):

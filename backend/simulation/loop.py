@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,6 @@ from backend.simulation.report import Run
 from backend.simulation.strategies import Dealing
 from backend.store.features import FeatureStore
 from backend.store.objects import ObjectStore
-from model_zoo.types import TaskKind
 
 NO_MODEL = {
     Kind.SEGMENTATION: "There is no model yet that finds masks.",
@@ -71,64 +71,64 @@ def simulate(
 ) -> Iterator[Run]:
     """The runs one by one, in the order of strategies, seeds and budgets.
 
-    Raises `InvalidRequest` for a kind without model, and where nothing could be learnt.
+    Raises `InvalidRequest` for a kind without model, and where nothing could be learnt; `InvalidConfig` for a model
+    that there is not, or that is of another kind.
     """
     if found.kind in NO_MODEL:
         raise InvalidRequest(
             f"{NO_MODEL[found.kind]} `prelabel import` takes the set into a project, to be labelled by hand."
         )
-    config = found.config_with(plan.model)
-    kind = TaskKind(found.kind.value)
     total = len(plan.dealings) * plan.seeds * len(plan.budgets)
-    done = 0
     with tempfile.TemporaryDirectory(prefix="prelabel-simulation-") as folder:
         shared = FeatureStore(ObjectStore(Path(folder) / "features"))
         media = FolderMedia(found.root, settings.media_max_bytes)
         with closing(InputReader(media, max_pixels=settings.media_max_pixels)) as inputs:
-            for dealing in plan.dealings:
-                for seed in range(plan.seeds):
-                    own = Path(folder) / f"{dealing.value}-{seed}"
-                    with closing(_collaborators(settings, own, seed)) as built:
-                        built.inputs.close()
-                        parts = replace(built, features=shared, inputs=inputs)
-                        parts.families.of(parse_config(config).controls[0])  # raises for a wrong --model
-                        for run in _runs(parts, found, config, kind, plan, dealing):
-                            done += 1
-                            tell(f"{dealing.value}, seed {seed}: {run.budget} labelled", done / total)
-                            yield run
+            for number, (dealing, seed) in enumerate(product(plan.dealings, range(plan.seeds))):
+                own = Path(folder) / f"{dealing.value}-{seed}"
+                with closing(_collaborators(settings, own, seed)) as built:
+                    parts = replace(built, features=shared, inputs=inputs)
+                    for step, run in enumerate(_runs(parts, found, plan, dealing), 1):
+                        done = number * len(plan.budgets) + step
+                        tell(f"{dealing.value}, seed {seed}: {run.budget} labelled", done / total)
+                        yield run
 
 
 def _collaborators(settings: Settings, folder: Path, seed: int) -> Collaborators:
     """Those of a worker with a store of its own. Its Redis is nowhere, and never asked."""
     nowhere = SecretStr("redis://127.0.0.1:1/0")
-    given = {"data_dir": folder, "store_url": None, "redis_url": nowhere, "seed": seed, "label_studio_url": None}
+    given: dict[str, Any] = {
+        "data_dir": folder,
+        "store_url": None,
+        "redis_url": nowhere,
+        "seed": seed,
+        "label_studio_url": None,
+    }
     return build_collaborators(settings.model_copy(update=given))
 
 
-def _runs(
-    parts: Collaborators, found: LabelledSet, config: str, kind: TaskKind, plan: Plan, dealing: Dealing
-) -> Iterator[Run]:
-    seed = parts.settings.seed
-    pool, test = split(found, plan, seed)
+def _runs(parts: Collaborators, found: LabelledSet, plan: Plan, dealing: Dealing) -> Iterator[Run]:
+    """One project from its first label to the last budget, or the end of its tasks."""
+    config = found.config_with(plan.model)
     control = parse_config(config).controls[0]
+    metric = MAIN_METRIC[parts.families.of(control).task]
+    pool, test = split(found, plan, parts.settings.seed)
     project = SimulatedProject(parts, config, pool, dealing, plan.costs, plan.parameters)
     assisted = manual = Work()
     for budget in plan.budgets:
-        if project.labelled >= len(pool):
-            return
         before = project.labelled
-        step = project.label(min(budget, len(pool)) - project.labelled)
+        if before >= len(pool):
+            return
+        step = project.label(budget - before)
+        fresh = [pool[task]["annotations"][0]["result"] for task in project.labelled_tasks[before:]]
         assisted += step
-        fresh = [pool[task] for task in project.labelled_tasks[before:]]
-        manual += sum((alone(control, task["annotations"][0]["result"]) for task in fresh), Work())
+        manual += sum((alone(control, truth) for truth in fresh), Work())
         learnt, seconds = project.learn()
         measured = project.quality(test)
-        metric = MAIN_METRIC[kind]
+        verdicts = [lesson.verdict for lesson in learnt.taught.values() if lesson.verdict is not None]
         judged = running(parts.ledger.judgements(UID), last=len(fresh))
-        held_back = any(lesson.verdict is not None and not lesson.verdict.promote for lesson in learnt.taught.values())
         yield Run(
             strategy=dealing.value,
-            seed=seed,
+            seed=parts.settings.seed,
             budget=project.labelled,
             metric_name=metric,
             metric=measured.get(metric, 0.0),
@@ -137,7 +137,7 @@ def _runs(
                 **{f"{name}_count": float(count) for name, count in asdict(assisted).items()},
                 "step_label_efficiency": step.efficiency,
                 "step_running_accuracy": judged.accuracy if judged else 0.0,
-                "held_back": float(held_back),
+                "held_back": float(any(not verdict.promote for verdict in verdicts)),
             },
             label_efficiency=assisted.efficiency,
             actions_manual=manual.actions,

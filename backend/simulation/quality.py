@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from backend.converters import CONVERTERS
 from backend.evaluation.kinds import EVALUATIONS
@@ -11,7 +11,10 @@ from backend.jobs.featurise import Featuriser
 from backend.labelstudio.config import Control
 from backend.serving.pool import LoadedVersion
 from backend.simulation.labelled import Task
-from model_zoo.types import Item, Output, Target, TaskKind
+from model_zoo.types import DetectionOutput, Item, LabelSpace, Output, Target, TaskKind
+
+if TYPE_CHECKING:
+    from model_zoo.postprocess import Postprocess
 
 MAIN_METRIC: Mapping[TaskKind, str] = {
     TaskKind.IMAGE_CLASSIFICATION: "accuracy",
@@ -47,12 +50,17 @@ def quality(
     return {**figures, **_precisions(outputs, truths, postprocess, labels)}
 
 
-def _precisions(outputs: Sequence[Any], truths: Sequence[Any], postprocess: Any, labels: Any) -> dict[str, float]:
+def _precisions(
+    outputs: Sequence[Output], truths: Sequence[Target], postprocess: Postprocess, labels: LabelSpace
+) -> dict[str, float]:
     """Average precision, of detections alone."""
+    # Imported here: they bring torch, which reading a set does without.
     from model_zoo.detection_metrics import detection_metrics
-    from model_zoo.types import DetectionOutput
+    from model_zoo.postprocess import DetectionPostprocess
 
-    if not outputs or not isinstance(outputs[0], DetectionOutput):
+    found = [output for output in outputs if isinstance(output, DetectionOutput)]
+    boxes = [truth for truth in truths if isinstance(truth, tuple)]
+    if not found or not isinstance(postprocess, DetectionPostprocess):
         return {}
-    found = detection_metrics(outputs, truths, postprocess, labels)
-    return {"map50": found.map50, "map50_95": found.map50_95}
+    measured = detection_metrics(found, boxes, postprocess, labels)
+    return {"map50": measured.map50, "map50_95": measured.map50_95}
