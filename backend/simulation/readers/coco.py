@@ -51,15 +51,16 @@ class _Reading:
         self._categories: dict[Any, Json] = {
             entry["id"]: entry
             for entry in content.get("categories") or ()
-            if isinstance(entry, dict) and {"id", "name"} <= entry.keys()
+            if isinstance(entry, dict) and _is_id(entry.get("id")) and "name" in entry
         }
         self._folders = [found.root, *sorted(entry for entry in found.root.iterdir() if entry.is_dir())]
 
     def run(self) -> None:
         by_image: dict[Any, list[Json]] = defaultdict(list)
         for number, entry in enumerate(self._content["annotations"], 1):
-            if not isinstance(entry, dict) or entry.get("category_id") not in self._categories:
-                self._problem(f"annotation {_number(entry, number)} has no category; it is left out.")
+            ids = [entry.get(key) for key in ("category_id", "image_id")] if isinstance(entry, dict) else [None]
+            if not all(map(_is_id, ids)) or ids[0] not in self._categories:
+                self._problem(f"annotation {_number(entry, number)} has no category or no image; it is left out.")
             elif not entry.get("iscrowd"):
                 by_image[entry.get("image_id")].append(entry)
         for category in self._categories.values():
@@ -67,10 +68,10 @@ class _Reading:
             for name in names:
                 self._found.name(str(name))
         for number, image in enumerate(self._content["images"], 1):
-            if isinstance(image, dict):
+            if isinstance(image, dict) and _is_id(image.get("id")):
                 self._image(image, by_image.pop(image.get("id"), []))
             else:
-                self._problem(f"image {number} is no object; it is left out.")
+                self._problem(f"image {number} is no object with an id; it is left out.")
         for missing in by_image:
             self._problem(f"image {missing} has annotations and is not listed; they are left out.")
 
@@ -144,6 +145,10 @@ def _instance(entry: Json, category: Json) -> Instance | None:
 
 def _number(entry: Any, number: int) -> Any:
     return entry.get("id", number) if isinstance(entry, dict) else number
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, int | str)
 
 
 def _only_file(folder: Path) -> Path | None:

@@ -10,7 +10,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from backend.simulation.labelled import Found, LabelledSet
-from backend.simulation.readers.files import address, first_of, size_of, text_of
+from backend.simulation.readers.files import address, first_of, size_of
 from backend.simulation.readers.options import Options
 from backend.simulation.regions import Size, boxes
 from model_zoo.types import Box
@@ -22,15 +22,17 @@ _EDGES = ("xmin", "ymin", "xmax", "ymax")
 def read(path: Path, options: Options) -> LabelledSet:
     found = Found(options.kind, path)
     for file in sorted(path.rglob("*.xml")):
-        text = text_of(found, file)
-        if text is not None:
-            _file(found, file, text)
+        _file(found, file)
     return found.close()
 
 
-def _file(found: Found, file: Path, text: str) -> None:
+def _file(found: Found, file: Path) -> None:
     try:
-        root: Element = fromstring(text.lstrip())
+        # Bytes, since a file may declare another encoding than UTF-8.
+        root: Element = fromstring(file.read_bytes())
+    except OSError as error:
+        found.problem(file, f"it cannot be read: {error.strerror}.")
+        return
     except ParseError as error:
         found.problem(file, f"it is no XML: {error.msg}.", error.position[0])
         return

@@ -75,7 +75,7 @@ def coco(folder: Path) -> Path:
         "categories": [{"id": 7, "name": "person", "keypoints": ["nose", "left eye", "right eye"]}],
     }
     file = folder / "annotations" / "instances_train.json"
-    file.parent.mkdir()
+    file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps(content))
     return file
 

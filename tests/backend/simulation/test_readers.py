@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -79,6 +80,27 @@ def test_coco_boxes(tmp_path: Path) -> None:
     assert found.labels == ("person",)
     assert [rounded(answer) for answer in answers(found)] == [[(*CAR, "person"), (37.5, 25.0, 62.5, 50.0, "person")]]
     assert [problem.message[:16] for problem in found.problems] == ["annotation 4 has", 'image "gone.png"']
+
+
+@pytest.mark.parametrize(
+    ("images", "annotations"),
+    [
+        ([3, {"id": [1]}, {"file_name": "a.png"}], [3, None, {"category_id": [7]}, {"category_id": 7, "image_id": {}}]),
+        ([{"id": 5, "file_name": "a.png", "width": "x", "height": 1}], []),
+        ([{"id": 5, "file_name": "../../etc/passwd", "width": 8, "height": 8}], []),
+        ([{"id": 5, "file_name": "train/a.png", "width": 80, "height": 40}],
+         [{"category_id": 7, "image_id": 5, "bbox": bbox} for bbox in (None, [1], [1, 2, 0, 4], "abcd", [{}] * 4)]),
+    ],
+)  # fmt: skip
+def test_coco_of_any_shape_is_read_as_far_as_it_goes(tmp_path: Path, images: list[Any], annotations: list[Any]) -> None:
+    file = sets.coco(tmp_path)
+    content = json.loads(file.read_text())
+    content["images"] += images
+    content["annotations"] += annotations
+    file.write_text(json.dumps(content))
+    found = read_set(file, "coco")
+    assert found.tasks[0] == read_set(sets.coco(tmp_path / "whole"), "coco").tasks[0]
+    assert len(found.problems) >= 2 + len(annotations) + len(images) - 1
 
 
 def test_coco_masks_and_keypoints(tmp_path: Path) -> None:
