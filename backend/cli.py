@@ -28,6 +28,18 @@ app = typer.Typer(
 Port = Annotated[int | None, typer.Option(help="Port to listen on.", show_default="9090")]
 Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
 Servers = Annotated[int | None, typer.Option(help="Server processes.", show_default="1")]
+LabelledPath = Annotated[Path, typer.Argument(help="Folder or file of a labelled set.", show_default=False)]
+FormatName = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        help="imagefolder, csv, voc, coco, yolo, masks, keypoints-csv, conll, crowd or mot.",
+        show_default=False,
+    ),
+]
+TaskKind = Annotated[str | None, typer.Option(help="What to read where a format has several: segmentation of coco.")]
+MaskValues = Annotated[str, typer.Option(help="What the numbers in masks are: instance or class.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Take so many tasks alone, drawn at random.")]
 
 
 @app.command()
@@ -183,6 +195,63 @@ def _predict_folder(settings: Settings, folder: Path, output: Path, model: str, 
     )
     if not predictions.predicted:
         raise typer.Exit(1)
+
+
+@app.command()
+def simulate(
+    path: LabelledPath,
+    format_name: FormatName,
+    task: TaskKind = None,
+    model: Annotated[str | None, typer.Option(help="A family of `prelabel models`.", show_default="the usual")] = None,
+    parameters: Annotated[
+        str | None, typer.Option(help="""How to train, as a backend's extra params say it: '{"epochs": 40}'.""")
+    ] = None,
+    strategy: Annotated[
+        str, typer.Option(help="Which tasks come first: random, least_confidence, default, in_order; by commas.")
+    ] = "random,least_confidence",
+    budget: Annotated[str, typer.Option(help="Numbers of labelled tasks after which to train.")] = "5,10,20,50,100",
+    seeds: Annotated[int, typer.Option(help="How often, each time with other tasks first and for testing.")] = 5,
+    test_fraction: Annotated[float, typer.Option(help="Share of tasks that is for testing alone.")] = 0.3,
+    limit: Limit = None,
+    costs: Annotated[
+        Path | None, typer.Option(help="JSON with seconds of accept, move, relabel, add and delete.")
+    ] = None,
+    mask_values: MaskValues = "instance",
+    output: Annotated[Path | None, typer.Option("--json", help="File to write all runs to, as JSON.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Image to draw the curves into: .png, .svg or .pdf.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Replay a labelled set, and see what Prelabel would have learnt and saved."""
+    with sentences():
+        settings = configure(data_dir=data_dir)
+        from backend.simulation.commands import Wishes, simulate_files
+
+        wishes = Wishes(strategy, budget, seeds, test_fraction, model, costs, parameters)
+        simulate_files(settings, path, format_name, task, mask_values, limit, wishes, output, plot)
+
+
+@app.command("import")
+def import_(
+    path: LabelledPath,
+    format_name: FormatName,
+    project: Annotated[int, typer.Option(help="Id of a project in Label Studio.")],
+    task: TaskKind = None,
+    annotations: Annotated[bool, typer.Option("--annotations", help="Bring the annotations, too.")] = False,
+    prefix: Annotated[
+        str | None,
+        typer.Option(help="Where Label Studio finds the images, such as s3://photos/; they are uploaded without it."),
+    ] = None,
+    limit: Limit = None,
+    mask_values: MaskValues = "instance",
+    data_dir: DataDir = None,
+) -> None:
+    """Make tasks of a labelled set in a project of Label Studio."""
+    with sentences():
+        settings = configure(data_dir=data_dir)
+        from backend.simulation.commands import import_files
+
+        made = import_files(settings, path, format_name, task, mask_values, limit, project, annotations, prefix)
+        typer.echo(f"Project {project} has {made} more tasks.")
 
 
 @app.command()

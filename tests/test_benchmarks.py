@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import loop
+from backend.simulation.readers import read_set
+from tests.backend.simulation import sets
+from tests.benchmarks import loop, simulate
 from tests.benchmarks.backend import until
 from tests.benchmarks.figures import Figure, append_results, percentile, text_table
 from tests.benchmarks.machine import descendants, describe, memory_of
@@ -136,6 +138,16 @@ def test_descendants_are_found_at_any_depth() -> None:
 
 def test_the_machine_is_described() -> None:
     assert "cores of" in describe()[0]
+
+
+def test_a_set_can_be_simulated(tmp_path: Path) -> None:
+    trial = simulate.Trial(lambda folder: read_set(sets.texts(tmp_path / "tickets.csv", 30), "csv"), (5,), (5, 10))
+    figures, sentence = simulate.measure("video of texts", trial, quick=True)
+    assert sentence.startswith("video of texts: 30 tasks, 30 labels or regions, 0 problems, simulated in")
+    named = [figure.what for figure in figures]
+    assert named[0] == "random, 5 labelled, accuracy"
+    assert named[-2:] == ["instances not found after 5 frames", "instances of the last round that needed an action"]
+    assert all(figure.limit is not None for figure in figures[-2:])
 
 
 @pytest.mark.label_studio

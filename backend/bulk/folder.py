@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from backend.bulk.files import SUFFIXES, FolderMedia
 from backend.errors import InvalidConfig, InvalidRequest, MediaError, UnknownProject
 from backend.labelstudio.config import LabellingConfig, parse_config
+from backend.labelstudio.media.folder import SUFFIXES, FolderMedia
 from backend.projects.identity import UNTRAINED, version_number
 from backend.projects.record import ProjectRecord
 from backend.projects.roles import RolePolicy

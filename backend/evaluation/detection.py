@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,39 @@ TOUCHED = 0.1
 """Overlap from which on a wrong box was rather moved or renamed than taken away and drawn anew."""
 
 
+@dataclass(frozen=True)
+class Compared:
+    """What became of predicted boxes, by their indices and those of the answer's boxes: `kept` as they were, `changed`
+    (moved, renamed or both), taken away, and drawn anew."""
+
+    kept: tuple[tuple[int, int], ...]
+    changed: tuple[tuple[int, int], ...]
+    deleted: tuple[int, ...]
+    added: tuple[int, ...]
+
+    @property
+    def edits(self) -> int:
+        return len(self.changed) + len(self.deleted) + len(self.added)
+
+
+def compare(before: Boxes, after: Boxes) -> Compared:
+    """Each box of one side is taken for at most one of the other's, those that overlap most first."""
+    kept = _pairs(before, after, RIGHT, same_label=True)
+    wrong = _others(before, [first for first, _ in kept])
+    missing = _others(after, [second for _, second in kept])
+    pairs = _pairs(
+        tuple(before[index] for index in wrong), tuple(after[index] for index in missing), TOUCHED, same_label=False
+    )
+    changed = [(wrong[first], missing[second]) for first, second in pairs]
+    taken = [{pair[side] for pair in changed} for side in (0, 1)]
+    return Compared(
+        tuple(kept),
+        tuple(changed),
+        tuple(index for index in wrong if index not in taken[0]),
+        tuple(index for index in missing if index not in taken[1]),
+    )
+
+
 class DetectionEvaluation:
     """An image is right when every object has its box and no box is left over."""
 
@@ -30,12 +64,7 @@ class DetectionEvaluation:
 
     def edits(self, predicted: Target, answered: Target) -> int:
         """Boxes to add, to take away, to move or to rename; one edit each."""
-        before, after = _boxes([predicted, answered])
-        kept = _pairs(before, after, RIGHT, same_label=True)
-        wrong = _without(before, {first for first, _ in kept})
-        missing = _without(after, {second for _, second in kept})
-        changed = len(_pairs(wrong, missing, TOUCHED, same_label=False))
-        return len(wrong) + len(missing) - changed
+        return compare(*_boxes([predicted, answered])).edits
 
     def measure(
         self, outputs: Sequence[Output], truths: Sequence[Target], postprocess: Postprocess, labels: LabelSpace
@@ -103,9 +132,8 @@ def _pairs(first: Boxes, second: Boxes, least: float, *, same_label: bool) -> li
     return pairs
 
 
-def _without(boxes: Boxes, indices: Iterable[int]) -> Boxes:
-    gone = set(indices)
-    return tuple(box for index, box in enumerate(boxes) if index not in gone)
+def _others(boxes: Boxes, indices: Collection[int]) -> list[int]:
+    return [index for index in range(len(boxes)) if index not in indices]
 
 
 def _detections(

@@ -12,7 +12,7 @@ from backend.labelstudio.client import NewPrediction
 from backend.labelstudio.config import Control, LabellingConfig
 from backend.projects.roles import RolePolicy, draw, role
 from backend.selection.clustering import IntArray
-from backend.selection.ordering import Candidates, cluster, order, urgent
+from backend.selection.ordering import Candidates, Strategy, cluster, order, urgent
 from backend.serving.families import Families
 from backend.serving.inputs import Task
 from backend.serving.pool import LoadedControl, LoadedVersion
@@ -50,6 +50,7 @@ class Forecaster:
         clusters: ClusterStore,
         policy: RolePolicy,
         seed: int,
+        strategy: Strategy = Strategy.DEFAULT,
     ) -> None:
         self._uid = uid
         self._config = config
@@ -60,6 +61,7 @@ class Forecaster:
         self._clusters = clusters
         self._policy = policy
         self._seed = seed
+        self._strategy = strategy
 
     def ready(self, tasks: Sequence[Task], unread: int) -> list[Task]:
         """`tasks` without those that would have to be encoded first, of which `unread` stay."""
@@ -138,7 +140,7 @@ class Forecaster:
     def _by_features(
         self, candidates: Candidates, seen: FloatArray, control: Control, encoder: str
     ) -> tuple[FloatArray, IntArray]:
-        scores = order(candidates, seen, len(control.labels), self._seed)
+        scores = order(candidates, seen, len(control.labels), self._seed, self._strategy)
         known = self._clusters.get(self._uid, encoder)
         groups, clusters = cluster(candidates, known, self._policy.fraction, self._seed)
         self._clusters.put(self._uid, encoder, clusters)

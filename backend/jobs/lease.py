@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
+from typing import Protocol
 
 import redis
 
@@ -39,6 +40,15 @@ return {fence, ''}
 """
 _PROLONG = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) end return 0"
 _RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
+
+
+class Hold(Protocol):
+    """The right to train a project, as far as a training has to know."""
+
+    @property
+    def fence(self) -> int: ...
+    @property
+    def held(self) -> bool: ...
 
 
 class Lease:

@@ -18,6 +18,7 @@ from backend.labelstudio.client import LabelStudio
 from backend.labelstudio.config import LabellingConfig
 from backend.labelstudio.publisher import Published, Publisher
 from backend.projects.identity import UNTRAINED, Uid
+from backend.selection.ordering import Strategy
 from backend.serving.inputs import Task
 from backend.serving.pool import LoadedVersion, Pool
 from backend.serving.predict import Predictor
@@ -66,9 +67,9 @@ class Show:
         self._labelled = labelled
         self._current = _Throttled(lambda: collaborators.versions.current_name(uid) == manifest.name)
         self._go_on = go_on
-        self._version = _loaded(collaborators, uid, config)
+        self._version = loaded_version(collaborators, uid, config)
         self._raw = any(control.family.encoder() is None for control in self._version.controls.values())
-        self._forecaster = _forecaster(collaborators, uid, config, self._version)
+        self._forecaster = forecaster(collaborators, uid, config, self._version)
 
     @cached_property
     def _publisher(self) -> Publisher:
@@ -150,14 +151,22 @@ class _Throttled:
         return self._answer
 
 
-def _loaded(collaborators: Collaborators, uid: str, config: LabellingConfig) -> LoadedVersion:
+def loaded_version(collaborators: Collaborators, uid: str, config: LabellingConfig) -> LoadedVersion:
+    """The current version. Raises `StoreError`."""
     budget = collaborators.settings.model_memory_bytes
     pool = Pool(collaborators.versions, collaborators.artifacts, collaborators.families, budget)
     # Not `get`: an older version that can be loaded must not be written as this one.
     return pool.swap(uid, load=True) or pool.before_labels(config)
 
 
-def _forecaster(collaborators: Collaborators, uid: str, config: LabellingConfig, version: LoadedVersion) -> Forecaster:
+def forecaster(
+    collaborators: Collaborators,
+    uid: str,
+    config: LabellingConfig,
+    version: LoadedVersion,
+    strategy: Strategy = Strategy.DEFAULT,
+) -> Forecaster:
+    """What predicts the project's tasks with `version`, and puts them in order."""
     return Forecaster(
         uid,
         config,
@@ -168,4 +177,5 @@ def _forecaster(collaborators: Collaborators, uid: str, config: LabellingConfig,
         ClusterStore(collaborators.store),
         collaborators.roles,
         collaborators.settings.seed,
+        strategy,
     )

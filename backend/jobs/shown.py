@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,10 @@ class Former(Shown):
     """What a row said until it was overwritten, at `until` in Unix seconds."""
 
     until: float
+
+
+FormerContents = Callable[[Iterable[int]], Mapping[int, Sequence[Former]]]
+"""The former contents of rows, oldest first, by the rows' ids."""
 
 
 class ShownLog:

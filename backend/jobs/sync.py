@@ -14,8 +14,8 @@ from backend.converters import CONVERTERS
 from backend.errors import StoreDamaged
 from backend.evaluation.kinds import EVALUATIONS
 from backend.evaluation.matching import matches
-from backend.jobs.shown import Shown, ShownLog, shown_at
-from backend.labelstudio.changes import LabelledTask, TaskMark, changes_since
+from backend.jobs.shown import FormerContents, Shown, ShownLog, shown_at
+from backend.labelstudio.changes import Changes, LabelledTask, TaskMark, changes_since
 from backend.labelstudio.client import LabelStudio
 from backend.labelstudio.config import Control, LabellingConfig
 from backend.projects.identity import Uid, unix_time
@@ -40,6 +40,14 @@ class Synced:
     total: int
 
 
+@dataclass(frozen=True)
+class _Base:
+    """The head before, if there is one, and its records by task."""
+
+    id: str | None
+    records: Mapping[int, Record]
+
+
 class Sync:
     """Reads one Label Studio's projects into snapshots and ledger."""
 
@@ -56,30 +64,48 @@ class Sync:
         Raises `LabelStudioError`, `StoreError`.
         """
         project = Uid(uid).project_id
-        base, known = self._base(uid)
-        cursor = self._snapshots.index(uid, base).cursor if base else None
+        base = self._base(uid)
+        known = base.records
+        cursor = self._snapshots.index(uid, base.id).cursor if base.id else None
         marks = {task: TaskMark(record.updated_at, len(record.submitted)) for task, record in known.items()}
         changes = changes_since(label_studio, project, cursor, marks, thorough=thorough)
+        return self._take(uid, config, changes, shown.contents, label_studio.totals(project).tasks, base)
+
+    def take(self, uid: str, config: LabellingConfig, changes: Changes, former: FormerContents, total: int) -> Synced:
+        """Judge what was predicted for the changed tasks, and take a snapshot with them. `former` are the earlier
+        contents of predictions' rows, `total` is the number of tasks in the project. Raises `StoreError`."""
+        return self._take(uid, config, changes, former, total, self._base(uid))
+
+    def _take(
+        self,
+        uid: str,
+        config: LabellingConfig,
+        changes: Changes,
+        former: FormerContents,
+        total: int,
+        base: _Base,
+    ) -> Synced:
+        known = base.records
         accepted = _accepted(self._ledger, uid)
         fresh = list(self._records(changes.changed, known, accepted))
         # Judgements go first: should the job die in between, they are made again, and the ledger drops doubles.
-        self._ledger.append(uid, _judgements(config, changes.changed, fresh, known, shown))
-        snapshot = self._snapshots.write(uid, base, fresh, changes.deleted, changes.cursor)
+        self._ledger.append(uid, _judgements(config, changes.changed, fresh, known, former))
+        snapshot = self._snapshots.write(uid, base.id, fresh, changes.deleted, changes.cursor)
         self._snapshots.set_head(uid, snapshot)
         log.info("Project %s: %d tasks changed, %d are labelled no more.", uid, len(fresh), len(changes.deleted))
         now = {**known, **{record.task: record for record in fresh}}
         records = {task: record for task, record in now.items() if task not in changes.deleted}
-        changed = bool(fresh or changes.deleted) or base is None
-        return Synced(snapshot, records, changed, label_studio.totals(project).tasks)
+        changed = bool(fresh or changes.deleted) or base.id is None
+        return Synced(snapshot, records, changed, total)
 
-    def _base(self, uid: str) -> tuple[str | None, dict[int, Record]]:
+    def _base(self, uid: str) -> _Base:
         """The newest snapshot and what is in it; nothing where it is damaged, for Label Studio has all of it still."""
         base = self._snapshots.head(uid)
         try:
-            return base, {record.task: record for record in self._snapshots.read(uid, base)} if base else {}
+            return _Base(base, {record.task: record for record in self._snapshots.read(uid, base)} if base else {})
         except (StoreDamaged, ObjectMissing) as error:
             log.warning("Project %s: All labels are read anew, because the last snapshot is no use: %s", uid, error)
-            return None, {}
+            return _Base(None, {})
 
     def _records(
         self, tasks: Iterable[LabelledTask], known: Mapping[int, Record], accepted: set[int]
@@ -109,7 +135,7 @@ def _judgements(
     tasks: Iterable[LabelledTask],
     records: Iterable[Record],
     known: Mapping[int, Record],
-    shown_log: ShownLog,
+    contents: FormerContents,
 ) -> Iterator[Entry]:
     """One entry for each control that a new or newly saved human annotation answers."""
     stored: dict[int, Mapping[str, Any]] = {
@@ -117,7 +143,7 @@ def _judgements(
     }
     fresh = [(record, annotation) for record in records for annotation in _fresh(record, known.get(record.task))]
     parents = [item.parent_prediction for _, item in fresh if item.parent_prediction in stored]
-    former = shown_log.contents(parents)
+    former = contents(parents)
     for record, annotation in fresh:
         row = stored.get(annotation.parent_prediction or 0)
         shown = shown_at(row, former.get(row["id"], ()), annotation.result, _opened(annotation)) if row else None

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import dataclass
 
 from backend.errors import (
     InvalidConfig,
@@ -22,7 +23,7 @@ from backend.jobs.config import read_config
 from backend.jobs.context import current_settings
 from backend.jobs.featurise import Featuriser
 from backend.jobs.learn import Taught, Teacher
-from backend.jobs.lease import Lease, lease
+from backend.jobs.lease import Hold, Lease, lease
 from backend.jobs.machine import cost, environment
 from backend.jobs.progress import report
 from backend.jobs.retention import Retention, Rule
@@ -58,6 +59,17 @@ def run(uid: str) -> str:
     """RQ's entry: train the project with the worker's settings; returns a sentence that says what came of it."""
     with closing(build_collaborators(current_settings())) as collaborators:
         return Training(collaborators, uid).run()
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What a run has learnt. `manifest` is the next version, not yet published; None where nothing is new. `pointer`
+    is where versions stood when it began, and `champion` what it had to beat."""
+
+    pointer: Pointer
+    champion: Manifest | None
+    taught: Mapping[str, Taught]
+    manifest: Manifest | None
 
 
 class Training:
@@ -112,21 +124,28 @@ class Training:
                     self._with.facts.not_done("thorough", self._uid)
                 raise
             self._with.facts.synced(self._uid, len(synced.records), synced.total)
-            pointer = self._with.versions.pointer(self._uid)
-            champion = self._champion(pointer)
-            taught = self._teach(held, project, config, synced, champion)
-            if not any(lesson.changed for lesson in taught.values()):
-                return self._unchanged(synced, champion, taught)
-            manifest = self._manifest(held.fence, synced, champion, taught)
+            learnt = self.learn(held, project, config, synced)
+            if learnt.manifest is None:
+                return self._unchanged(synced, learnt.champion, learnt.taught)
             held.check()
             turn = Turn(self._with.redis, self._uid)
             with turn.asked():
-                if self._publish(manifest, pointer):
-                    said = self._show(turn, manifest, config, synced, label_studio)
+                if self._publish(learnt.manifest, learnt.pointer):
+                    said = self._show(turn, learnt.manifest, config, synced, label_studio)
                 else:
-                    said = self._kept(manifest, pointer)
+                    said = self._kept(learnt.manifest, learnt.pointer)
             self._retire()
             return said
+
+    def learn(self, held: Hold, project: ProjectRecord, config: LabellingConfig, synced: Synced) -> Learnt:
+        """Teach every control, and let the gate judge what it has learnt. Publishes nothing, and needs neither Redis
+        nor Label Studio. Raises the zoo's `Cancelled` once `held` is not held any more."""
+        pointer = self._with.versions.pointer(self._uid)
+        champion = self._champion(pointer)
+        taught = self._teach(held, project, config, synced, champion)
+        changed = any(lesson.changed for lesson in taught.values())
+        manifest = self._manifest(held.fence, synced, champion, taught) if changed else None
+        return Learnt(pointer, champion, taught, manifest)
 
     def _champion(self, pointer: Pointer) -> Manifest | None:
         """The version to learn on from: the current one, or the newest where a pin keeps that from being current."""
@@ -135,7 +154,7 @@ class Training:
 
     def _teach(
         self,
-        held: Lease,
+        held: Hold,
         project: ProjectRecord,
         config: LabellingConfig,
         synced: Synced,

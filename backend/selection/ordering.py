@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,16 @@ After 2 explored tasks a label, 80 more by margin and 80 more by exploration wer
 """
 
 
+class Strategy(str, Enum):
+    """What decides which of the tasks that train comes first."""
+
+    DEFAULT = "default"
+    """What is typical of many tasks and unlike the labelled ones while labels are few; later what the model is unsure
+    of."""
+    LEAST_CONFIDENCE = "least_confidence"
+    """What the model is least sure of, from the first task on."""
+
+
 @dataclass(frozen=True)
 class Candidates:
     """Unlabelled tasks, one a row. Rows that failed may hold any features and uncertainty."""
@@ -44,7 +55,9 @@ class Candidates:
         return len(self.tasks)
 
 
-def order(candidates: Candidates, labelled: FloatArray, labels: int, seed: int = 0) -> FloatArray:
+def order(
+    candidates: Candidates, labelled: FloatArray, labels: int, seed: int = 0, strategy: Strategy = Strategy.DEFAULT
+) -> FloatArray:
     """Scores of shape (tasks,). `labelled` are the features of tasks that were labelled, `labels` how many labels
     the control has.
 
@@ -54,7 +67,8 @@ def order(candidates: Candidates, labelled: FloatArray, labels: int, seed: int =
     scores = np.full(len(candidates), LAST, np.float32)
     usable = ~candidates.failed
     teaching = np.flatnonzero(usable & ~candidates.holdout)
-    scores[teaching[_by_teaching(candidates, teaching, labelled, labels, seed)]] = _positions(len(teaching))
+    best_first = _by_strategy(candidates, teaching, labelled, labels, seed, strategy)
+    scores[teaching[best_first]] = _positions(len(teaching))
     aside = np.flatnonzero(usable & candidates.holdout)
     chance = np.array([draw(int(task), "order") for task in candidates.tasks[aside]])
     scores[aside[np.argsort(chance, kind="stable")]] = _positions(len(aside))
@@ -92,11 +106,17 @@ def uncertainty_weight(labelled: int, labels: int) -> float:
     return float(np.clip((each - _EXPLORE_BELOW) / (_EXPLORE_UNTIL - _EXPLORE_BELOW), 0, 1))
 
 
-def _by_teaching(
-    candidates: Candidates, rows: npt.NDArray[np.intp], labelled: FloatArray, labels: int, seed: int
+def _by_strategy(
+    candidates: Candidates,
+    rows: npt.NDArray[np.intp],
+    labelled: FloatArray,
+    labels: int,
+    seed: int,
+    strategy: Strategy,
 ) -> npt.NDArray[np.intp]:
     """Positions within `rows`, best first."""
-    weight = uncertainty_weight(len(labelled), labels)
+    alone = strategy is Strategy.LEAST_CONFIDENCE
+    weight = 1.0 if alone else uncertainty_weight(len(labelled), labels)
     uncertain = np.argsort(-np.nan_to_num(candidates.uncertainty[rows], nan=np.inf), kind="stable")
     if weight == 1 or len(rows) == 0:
         return uncertain

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from backend.bulk.files import FolderMedia
 from backend.cli import app
 from backend.errors import MediaError
 from backend.labelstudio.config import parse_config
+from backend.labelstudio.media.folder import FolderMedia
 from backend.settings import Settings
 from tests.backend.bulk.published import publish
 

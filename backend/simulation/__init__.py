@@ -1,0 +1,1 @@
+"""A labelled set replayed: what a project with its labels would have learnt, and what that would have saved."""

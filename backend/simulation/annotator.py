@@ -1,0 +1,120 @@
+"""The simulated annotator: sees what is shown, corrects it until it says what is true, and counts what that took.
+
+Regions are matched as the ledger matches them (`evaluation`): one that overlaps a true one of the same label by half or
+more is left as it is drawn, imprecise as it may be, just as people do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from backend.converters import CONVERTERS, Region
+from backend.evaluation.detection import RIGHT, compare
+from backend.labelstudio.config import Control
+from backend.simulation.costs import Costs
+from model_zoo.boxes import as_array, overlaps
+from model_zoo.types import Box, Labels
+
+
+@dataclass(frozen=True)
+class Work:
+    """Actions counted. `labels` are the labels or regions that there are in the end; `accept` of them were right as
+    they were shown, and took a look alone."""
+
+    accept: int = 0
+    move: int = 0
+    relabel: int = 0
+    add: int = 0
+    delete: int = 0
+    labels: int = 0
+
+    def __add__(self, other: Work) -> Work:
+        return Work(**{name: count + getattr(other, name) for name, count in asdict(self).items()})
+
+    @property
+    def actions(self) -> int:
+        """What had to be done; looking at what is right is none."""
+        return self.move + self.relabel + self.add + self.delete
+
+    @property
+    def efficiency(self) -> float:
+        """The share of final labels or regions that needed no action; 1 where there are none."""
+        return self.accept / self.labels if self.labels else 1.0
+
+    def seconds(self, costs: Costs) -> float:
+        return float(sum(seconds * getattr(self, name) for name, seconds in costs.to_json().items()))
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """An annotation's regions, and the work that it took."""
+
+    result: list[Region]
+    work: Work
+
+
+def annotate(control: Control, shown: Sequence[Region], truth: Sequence[Region]) -> Submitted:
+    """What the annotator submits who was `shown` a prediction's regions and knows the `truth`."""
+    answer = CONVERTERS[control.tag].decode(control, truth)
+    if isinstance(answer, frozenset):
+        return _choose(control, shown, truth, answer)
+    return _draw(control, shown, truth)
+
+
+def alone(control: Control, truth: Sequence[Region]) -> Work:
+    """What the same answer takes when nothing is shown."""
+    return annotate(control, (), truth).work
+
+
+def _choose(control: Control, shown: Sequence[Region], truth: Sequence[Region], answer: Labels) -> Submitted:
+    predicted = CONVERTERS[control.tag].decode(control, shown) if shown else None
+    before = predicted if isinstance(predicted, frozenset) else frozenset()
+    extra, missing = len(before - answer), len(answer - before)
+    changed = min(extra, missing)
+    work = Work(
+        accept=len(before & answer),
+        relabel=changed,
+        add=missing - changed,
+        delete=extra - changed,
+        labels=len(answer),
+    )
+    return Submitted(list(truth if extra or missing else shown), work)
+
+
+def _draw(control: Control, shown: Sequence[Region], truth: Sequence[Region]) -> Submitted:
+    before, after = _drawn(control, shown), _drawn(control, truth)
+    found, true = tuple(box for _, box in before), tuple(box for _, box in after)
+    compared = compare(found, true)
+    result = [dict(before[index][0]) for index, _ in compared.kept]
+    moved = renamed = 0
+    for index, aim in compared.changed:
+        moves = _overlap(found[index], true[aim]) < RIGHT
+        renames = found[index].label != true[aim].label
+        moved, renamed = moved + moves, renamed + renames
+        region, truly = before[index][0], after[aim][0]
+        result.append(_corrected(region, truly if moves else region, truly))
+    result += [dict(after[index][0]) for index in compared.added]
+    work = Work(len(compared.kept), moved, renamed, len(compared.added), len(compared.deleted), len(true))
+    return Submitted(result, work)
+
+
+def _corrected(region: Region, place: Region, name: Region) -> Region:
+    """`region`, drawn where `place` is, with the label of `name`; a person's own by now, and so without confidence."""
+    labels = {key: value for key, value in name["value"].items() if isinstance(value, list)}
+    kept = {key: value for key, value in region.items() if key != "score"}
+    return {**kept, "value": {**place["value"], **labels}}
+
+
+def _drawn(control: Control, regions: Sequence[Region]) -> list[tuple[Region, Box]]:
+    """Regions with their boxes, in percent of the image; those that are none are left out."""
+    found: list[tuple[Region, Box]] = []
+    for region in regions:
+        decoded: Any = CONVERTERS[control.tag].decode(control, [region])
+        found += [(region, box) for box in decoded or ()]
+    return found
+
+
+def _overlap(first: Box, second: Box) -> float:
+    return float(overlaps(as_array([first]), as_array([second]))[0, 0])

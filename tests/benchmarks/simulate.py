@@ -1,0 +1,157 @@
+"""What Prelabel would save on each shared set: `python -m tests.benchmarks.simulate [--quick] [--only NAME]`.
+
+The sets are replayed through the loop's own code, at small budgets. The frames of `video_tud_campus` are labelled in
+their order, round by round: five by hand, then what the model proposes on the next ones is corrected, and so on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from backend.errors import InvalidRequest
+from backend.settings import Settings
+from backend.simulation.costs import default_costs
+from backend.simulation.labelled import LabelledSet
+from backend.simulation.loop import Plan, simulate
+from backend.simulation.readers import read_set
+from backend.simulation.report import SIMULATED, Run, Summary, summarise
+from backend.simulation.strategies import Dealing
+from tests.benchmarks.figures import Figure, append_results, text_table
+from tests.benchmarks.machine import describe
+from tests.benchmarks.shared_data import shared
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+COMPARED = (Dealing.RANDOM, Dealing.LEAST_CONFIDENCE, Dealing.DEFAULT)
+NOT_FOUND = 30.0
+"""Percent of instances that may be missed after five labelled frames."""
+WORK_LEFT = 5.0
+"""Percent of instances of the last round that may need an action."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A set with what is simulated on it. `quick` are the budgets of a look at whether it works."""
+
+    read: Callable[[Path], LabelledSet]
+    """Given a folder for whatever has to be written."""
+    budgets: tuple[int, ...]
+    quick: tuple[int, ...]
+    dealings: tuple[Dealing, ...] = (Dealing.RANDOM,)
+    seeds: int = 1
+    limit: int | None = None
+
+
+def pennfudan(folder: Path) -> LabelledSet:
+    """The masks' boxes: each mask is put beside its image under the same name."""
+    for source, target in (("PNGImages", "images"), ("PedMasks", "masks")):
+        (folder / target).mkdir()
+        for file in (shared("seg_pennfudan") / source).glob("*.png"):
+            shutil.copy(file, folder / target / file.name.replace("_mask", ""))
+    return read_set(folder, "masks", "object_detection")
+
+
+def video(folder: Path) -> LabelledSet:
+    return read_set(shared("video_tud_campus"), "mot")
+
+
+def nameless_video(folder: Path) -> LabelledSet:
+    """The same under a label that no pretrained network has heard of, so that everything has to be learnt."""
+    found = video(folder)
+    text = json.dumps(found.tasks).replace('"pedestrian"', '"figure"')
+    return replace(found, labels=("figure",), tasks=tuple(json.loads(text)))
+
+
+def plain(name: str, form: str, file: str = "", task: str | None = None) -> Callable[[Path], LabelledSet]:
+    return lambda folder: read_set(shared(name) / file, form, task)
+
+
+TRIALS = {
+    "cls_signdigits": Trial(plain("cls_signdigits", "imagefolder"), (10, 20, 50, 100), (10, 20), COMPARED, 3),
+    "txt_banking77": Trial(plain("txt_banking77", "csv", "train.csv"), (20, 50, 100, 200), (20, 50), COMPARED, 3, 1000),
+    "det_raccoon": Trial(plain("det_raccoon", "voc"), (5, 10, 20), (3,), limit=100),
+    "coco_mini": Trial(plain("coco_mini", "coco", "annotations/instances_train2017.json"), (5, 20), (3,)),
+    "seg_pennfudan, as boxes": Trial(pennfudan, (5, 10), (3,)),
+    "video_tud_campus": Trial(video, (5, 10, 20, 35, 49), (3, 5), (Dealing.IN_ORDER,)),
+    "video_tud_campus, nameless": Trial(nameless_video, (5, 10), (3, 5), (Dealing.IN_ORDER,)),
+    "seg_pennfudan": Trial(lambda folder: read_set(pennfudan(folder).root, "masks"), (5,), (5,)),
+    "kpt_mouse": Trial(plain("kpt_mouse", "keypoints-csv"), (5,), (5,)),
+    "ner_wnut17": Trial(plain("ner_wnut17", "conll", "wnut17train.conll"), (5,), (5,)),
+    "crowd_bluebirds": Trial(plain("crowd_bluebirds", "crowd"), (5,), (5,)),
+}
+
+
+def measure(name: str, trial: Trial, quick: bool) -> tuple[list[Figure], str]:
+    """Figures of one set, or a sentence why there are none."""
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="prelabel-benchmark-") as folder:
+        found = trial.read(Path(folder))
+        read = f"{name}: {len(found.tasks)} tasks, {found.regions} labels or regions, {len(found.problems)} problems"
+        budgets, seeds = (trial.quick, 1) if quick else (trial.budgets, trial.seeds)
+        found = found.drawn(60 if quick else trial.limit)
+        plan = Plan(trial.dealings, budgets, seeds, 0.3, default_costs(found.kind))
+        weights = os.environ.get("PRELABEL_WEIGHTS_DIR")
+        settings = Settings(data_dir=Path(folder) / "data", weights_dir=Path(weights) if weights else None)
+        try:
+            runs = list(simulate(settings, found, plan))
+        except InvalidRequest as error:
+            return [], f"{read}. {error}"
+    figures = [figure for summary in summarise(runs) for figure in _figures(name, summary)]
+    return figures + _rounds(name, runs), f"{read}, simulated in {time.perf_counter() - began:.0f} s."
+
+
+def _figures(name: str, summary: Summary) -> list[Figure]:
+    metric, spread = summary.metric, f"{summary.metric.low:.2f} to {summary.metric.high:.2f}"
+    how = (
+        f"{spread} over {summary.seeds} seeds; actions {summary.actions_manual.middle:.0f} to "
+        f"{summary.actions_assisted.middle:.0f}, seconds {summary.seconds_manual.middle:.0f} to "
+        f"{summary.seconds_assisted.middle:.0f} at assumed costs; trained in {summary.train_seconds.middle:.1f} s"
+    )
+    what = f"{summary.strategy}, {summary.budget} labelled"
+    return [
+        Figure(name, f"{what}, {summary.metric_name}", metric.middle, "", None, how),
+        Figure(name, f"{what}, right as shown in the last step", 100 * summary.step_label_efficiency.middle, "%"),
+    ]
+
+
+def _rounds(name: str, runs: Sequence[Run]) -> list[Figure]:
+    """What the rounds over a video are judged by; nothing for other sets."""
+    if not name.startswith("video") or len(runs) < 2:
+        return []
+    found, last = runs[1].metrics["step_label_efficiency"], runs[-1].metrics["step_label_efficiency"]
+    return [
+        Figure(name, f"instances not found after {runs[0].budget} frames", 100 * (1 - found), "%", NOT_FOUND),
+        Figure(name, "instances of the last round that needed an action", 100 * (1 - last), "%", WORK_LEFT),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a look at whether it works; nothing is written")
+    parser.add_argument("--only", action="append", choices=list(TRIALS), help="one set; may be given several times")
+    wishes = parser.parse_args()
+    began = time.perf_counter()
+    figures: list[Figure] = []
+    facts: list[str] = []
+    for name in wishes.only or TRIALS:
+        measured, sentence = measure(name, TRIALS[name], wishes.quick)
+        print(sentence, flush=True)
+        if measured:
+            print(text_table(measured), flush=True)
+        figures += measured
+        facts.append(sentence)
+    if not wishes.quick:
+        minutes = (time.perf_counter() - began) / 60
+        command = f"Command: `python -m tests.benchmarks.simulate`, {minutes:.1f} minutes."
+        append_results(RESULTS, "What would be saved (simulated)", [command, SIMULATED, *describe(), *facts], figures)
+
+
+if __name__ == "__main__":
+    main()
