@@ -1,4 +1,4 @@
-"""The ordinary case of a larger installation: two servers and two workers on one Redis and one store, here on S3."""
+"""The ordinary case of a larger installation: two servers and two workers on one Redis and one store."""
 
 from __future__ import annotations
 
@@ -31,13 +31,22 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStorage]
         yield storage
 
 
+@pytest.fixture(scope="module", params=["folder", pytest.param("s3", marks=pytest.mark.soak)])
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of an empty store: a folder that all share, or a bucket."""
+    if request.param == "folder":
+        return str(tmp_path_factory.mktemp("store"))
+    request.getfixturevalue("storage")
+    return "s3://store/prelabel"
+
+
 @pytest.fixture(scope="module")
 def cluster(
-    tmp_path_factory: pytest.TempPathFactory, label_studio: LabelStudioInstance, storage: ObjectStorage
+    tmp_path_factory: pytest.TempPathFactory, label_studio: LabelStudioInstance, store: str
 ) -> Iterator[tuple[BackendProcess, str]]:
     """The backend that Label Studio calls, and the address of the other server."""
     redis = OwnRedis(tmp_path_factory.mktemp("own-redis"))
-    settings = {"store_url": "s3://store/prelabel", "reconcile_interval": 3600.0, "holdout_fraction": 0.0}
+    settings = {"store_url": store, "reconcile_interval": 3600.0, "holdout_fraction": 0.0}
     backend = BackendProcess(tmp_path_factory.mktemp("cluster"), label_studio, redis, settings)
     port = free_port()
     try:

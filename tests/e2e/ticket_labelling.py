@@ -58,5 +58,5 @@ def connected(backend: BackendProcess, label_studio: LabelStudioInstance, count:
     project = label_studio.new_project(TICKETS_CONFIG)
     tasks = project.import_texts([sample.text for sample in SAMPLES[:count]])
     made = Labelling(backend, project, backend.connect(project), tasks)
-    made.wait_until_learnt(made.label(LABELLED))
+    made.wait_until_learnt(made.label(LABELLED), 180.0)
     return made
