@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
-from tests.benchmarks import lifecycle_gate, lifecycle_rollback
+from tests.benchmarks import lifecycle_faults, lifecycle_gate, lifecycle_rollback
 from tests.benchmarks.figures import Figure, append_results, text_table
 from tests.benchmarks.machine import describe
 
@@ -22,6 +22,7 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 PARTS: Mapping[str, Callable[[Path, bool], list[Figure]]] = {
     "rollback": lifecycle_rollback.measure,
     "gate": lifecycle_gate.measure,
+    **lifecycle_faults.PARTS,
 }
 """What each part is measured by, given an empty folder and whether to be quick."""
 
