@@ -41,9 +41,14 @@ class ObjectStorage:
         return f"s3://{bucket}/{key}"
 
 
+FORGETFUL = {"RCLONE_DIR_CACHE_TIME": "0s"}
+"""What is written into the folder by others is there at once."""
+
+
 @contextmanager
-def serve_objects(folder: Path) -> Iterator[ObjectStorage]:
-    """Serve `folder` for the length of the block."""
+def serve_objects(folder: Path, *, alone: bool = False) -> Iterator[ObjectStorage]:
+    """Serve `folder` for the length of the block. A server that writes there `alone` may remember what is there, and
+    answers in 2 ms; the other one reads whole folders for every write, and takes up to a second."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -52,8 +57,7 @@ def serve_objects(folder: Path) -> Iterator[ObjectStorage]:
     assert program is not None, "the tests' extra brings rclone: make .venv/.installed-tests"
     process = subprocess.Popen(
         [program, "serve", "s3", "--addr", f"127.0.0.1:{port}", "--auth-key", f"{KEY},{SECRET}", str(folder)],
-        # What is written into the folder must be there at once.
-        env={"PATH": os.defpath, "HOME": str(folder), "RCLONE_CONFIG": os.devnull, "RCLONE_DIR_CACHE_TIME": "0s"},
+        env={"PATH": os.defpath, "HOME": str(folder), "RCLONE_CONFIG": os.devnull, **({} if alone else FORGETFUL)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

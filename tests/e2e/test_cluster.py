@@ -24,14 +24,17 @@ WORKERS = ("one", "another")
 @pytest.fixture(scope="module")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStorage]:
     """An S3 server whose credentials this process has, too, as everybody has who uses the store."""
-    with serve_objects(tmp_path_factory.mktemp("objects")) as storage, pytest.MonkeyPatch.context() as patch:
+    with (
+        serve_objects(tmp_path_factory.mktemp("objects"), alone=True) as storage,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         for name, value in storage.environment.items():
             patch.setenv(name, value)
         (storage.folder / "store").mkdir()
         yield storage
 
 
-@pytest.fixture(scope="module", params=["folder", pytest.param("s3", marks=pytest.mark.soak)])
+@pytest.fixture(scope="module", params=["folder", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The address of an empty store: a folder that all share, or a bucket."""
     if request.param == "folder":
