@@ -89,6 +89,12 @@ class Settings(BaseModel):
     )
     retrain_always_below: int = Field(50, ge=0, description="Below this many labelled tasks every change retrains.")
     retrain_growth: Fraction = Field(0.1, description="From there on, retrain after this share of changed labels.")
+    refresh_quiet: float = Field(
+        3.0,
+        ge=0,
+        description="Seconds without another version before all tasks get its predictions; the next eight get them at "
+        "once.",
+    )
     retrain_quiet: Seconds = Field(60.0, description="From there on, retrain after so many seconds of quiet, too.")
     reconcile_interval: Seconds = Field(
         300.0, description="Seconds between looks for changes that no webhook announced."

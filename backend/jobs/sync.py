@@ -100,8 +100,8 @@ class Sync:
 
     def _base(self, uid: str) -> _Base:
         """The newest snapshot and what is in it; nothing where it is damaged, for Label Studio has all of it still."""
-        base = self._snapshots.head(uid)
         try:
+            base = self._snapshots.head(uid)
             return _Base(base, {record.task: record for record in self._snapshots.read(uid, base)} if base else {})
         except (StoreDamaged, ObjectMissing) as error:
             log.warning("Project %s: All labels are read anew, because the last snapshot is no use: %s", uid, error)

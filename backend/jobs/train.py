@@ -50,9 +50,6 @@ log = logging.getLogger(__name__)
 
 THOROUGH_EVERY = 3600
 """Seconds between two comparisons of all annotated tasks, for changes that leave no trace in times and totals."""
-QUIET = 3.0
-"""Seconds without another version before everything is refreshed: while somebody labels task after task, most of it
-would be out of date before anybody saw it, and the writing makes Label Studio slow to take the labels."""
 
 
 def run(uid: str) -> str:
@@ -273,7 +270,9 @@ class Training:
         with turn.taken():
             show = Show(self._with, self._uid, manifest, config, label_studio, list(synced.records.values()))
             written = show.first().written
-        self._with.queue.refresh(self._uid, manifest.name, quiet=QUIET)
+        # Not at once: while somebody labels task after task, most of it would be out of date before anybody saw it,
+        # and the writing makes Label Studio slow to take the labels.
+        self._with.queue.refresh(self._uid, manifest.name, quiet=self._with.settings.refresh_quiet)
         return (
             f"{manifest.name} serves, taught by {len(synced.records)} labelled tasks; {written} predictions are shown."
         )

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from backend.errors import StoreError
+from backend.errors import StoreDamaged, StoreError
 from backend.store.local import LocalFolder
 
 
@@ -46,12 +46,12 @@ class ObjectStore:
             return self._objects.read(_checked(name))
 
     def read_json(self, name: str) -> Any:
-        """The object's JSON. Raises `ObjectMissing`, or `StoreError` when it is damaged."""
+        """The object's JSON. Raises `ObjectMissing`, or `StoreDamaged`."""
         data = self.read(name)
         try:
             return json.loads(data)
         except ValueError as error:
-            raise StoreError(f"{name} in {self.url} is damaged: {error}. Restore or delete it.") from None
+            raise StoreDamaged(f"{name} in {self.url} is damaged: {error}. Restore or delete it.") from None
 
     def write(self, name: str, data: bytes) -> None:
         """Create the object, or replace it as a whole."""

@@ -76,7 +76,8 @@ class PackageServer:
 def package_server(tmp_path_factory: pytest.TempPathFactory, redis_server: EmbeddedRedis) -> Iterator[PackageServer]:
     """One for all tests here, each of which has a project of its own."""
     tmp_path = tmp_path_factory.mktemp("label-studio-ml")
-    settings = Settings(data_dir=tmp_path / "data", redis_url=redis_server.url)
+    # Compiled in one server and not yet in the other, a model answers a little differently.
+    settings = Settings(data_dir=tmp_path / "data", redis_url=redis_server.url, compiled=False)
     command = [str(ENVIRONMENT / "bin" / "label-studio-ml")]
     environment = child_environment(settings)
     created = ["init", "news", "--root-dir", str(tmp_path), "--script", f"{ROOT / 'backend/sdk.py'}:PrelabelModel"]
@@ -179,6 +180,7 @@ def child_environment(settings: Settings) -> dict[str, str]:
         "PATH": f"{ENVIRONMENT / 'bin'}:{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
         "PRELABEL_DATA_DIR": str(settings.data_dir),
+        "PRELABEL_COMPILED": str(settings.compiled),
         "PRELABEL_REDIS_URL": settings.redis_url.get_secret_value(),
     }
 

@@ -164,8 +164,9 @@ def test_only_one_module_reads_the_environment() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_setting_is_used(name: str) -> None:
-    # These two are used through what the settings make of them.
-    attribute = {"store_url": "store_address", "public_url": "own_address"}.get(name, name)
+    # These are used through what the settings make of them.
+    made = {"store_url": "store_address", "public_url": "own_address", "reconcile_interval": "look_interval"}
+    attribute = made.get(name, name)
     assert attribute in read_of_settings(), f"nothing reads settings.{attribute}"
 
 

@@ -31,6 +31,8 @@ from tests.label_studio import LabelStudioInstance, TestProject
 from tests.processes import children, eventually, free_port, is_alive, stop
 
 ROOT = Path(__file__).parents[2]
+QUIETLESS: dict[str, Any] = {"refresh_quiet": 0.2}
+"""Everything as people have it, but for a wait that tests would have again and again."""
 
 
 class OwnRedis:
@@ -89,13 +91,13 @@ class BackendProcess:
             data_dir=folder,
             redis_url=SecretStr(redis.url),
             port=free_port(),
-            **settings,
+            **QUIETLESS | settings,
         )
         self.url = f"http://127.0.0.1:{self.settings.port}"
         self.collaborators: Collaborators = build_collaborators(self.settings)
         self.client = httpx.Client(base_url=self.url, timeout=30.0)
         self._processes: list[subprocess.Popen[bytes]] = []
-        self._more = settings
+        self._more = QUIETLESS | settings
         self._environment = environment or {}
         self._workers: dict[str, int] = {}
 

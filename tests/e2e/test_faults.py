@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
@@ -270,7 +269,8 @@ def test_annotation_is_never_refused_while_predictions_are_being_written(
 def test_failing_training_keeps_its_traceback_and_says_why(backend: BackendProcess, labelling: Labelling) -> None:
     head = Path(backend.settings.store_address) / "projects" / labelling.uid / "snapshot.json"
     kept = head.read_bytes()
-    head.write_text(json.dumps({"id": "0" * 64}))
+    head.unlink()
+    head.mkdir()  # an object that cannot be read
     try:
         labelling.label()
         job = eventually(
@@ -279,12 +279,13 @@ def test_failing_training_keeps_its_traceback_and_says_why(backend: BackendProce
         )
         status = backend.client.get("/", headers={"Accept": "application/json"}).json()
     finally:
+        head.rmdir()
         head.write_bytes(kept)
     assert job
     assert "Traceback" in (job.traceback or "")
-    assert "it is not there" in (job.error or "")
+    assert "Could not read" in (job.error or "")
     said = next(project["errors"] for project in status["projects"] if project["uid"] == labelling.uid)
-    assert "it is not there" in said[0]["message"]
+    assert "Could not read" in said[0]["message"]
     assert "Traceback" not in str(status)
     # Another label does not wait for the attempt after next.
     task = labelling.label()

@@ -88,6 +88,10 @@ def labelling(backend: BackendProcess, shared: Labelling) -> Labelling:
     return shared
 
 
+RETRIED = (Fault.BUSY, Fault.BROKEN)
+"""Answered again by the client itself, which has tests of its own for them."""
+
+
 def require_everything_learnt(backend: BackendProcess, labelling: Labelling) -> None:
     """Once it is at rest: all labels are in the current version's snapshot, and every task has one prediction."""
     backend.wait_until_idle(labelling.uid)
@@ -97,7 +101,10 @@ def require_everything_learnt(backend: BackendProcess, labelling: Labelling) -> 
     assert len(rows) == len(set(rows)), "a task has two predictions of ours"
 
 
-@pytest.mark.parametrize("fault", list(Fault), ids=lambda fault: fault.value)
+@pytest.mark.parametrize(
+    "fault",
+    [pytest.param(fault, id=fault.value, marks=pytest.mark.soak if fault in RETRIED else ()) for fault in Fault],
+)
 def test_label_studio_that_misbehaves_costs_time_alone(
     backend: BackendProcess, labelling: Labelling, proxy: Proxy, fault: Fault
 ) -> None:

@@ -150,6 +150,7 @@ def serving(folder: Path, taught: Path | None, redis_url: str, **changes: Any) -
         redis_url=SecretStr(redis_url),
         allowed_hosts=("127.0.0.1",),
         media_timeout=5,
+        refresh_quiet=0.2,
         **changes,
     )
     services = Services(settings)
