@@ -152,12 +152,11 @@ def test_a_set_can_be_simulated(tmp_path: Path) -> None:
 
 @pytest.mark.label_studio
 def test_the_loop_can_be_measured(label_studio: LabelStudioInstance, tmp_path: Path) -> None:
-    """Two parts in small: what they stand on is what the others stand on, too."""
+    """One part in small: what it stands on is what the others stand on, too."""
     said: list[str] = []
-    figures = loop.measure(label_studio, tmp_path, TINY, ("freshness", "swapping"), said.append)
+    figures = loop.measure(label_studio, tmp_path, TINY, ("swapping",), said.append)
     values = {f"{figure.part}: {figure.what}": figure.value for figure in figures}
     assert values["/predict: failed, swaps"] == 0
     assert values["during swaps: swaps that a server did not acknowledge"] == 0
     assert values["during swaps: versions seen in answers"] > 1
-    assert 0 < values["submit to served, text: served and shown, slowest"] < 120
-    assert len(said) == 2
+    assert len(said) == 1
