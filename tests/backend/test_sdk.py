@@ -104,10 +104,20 @@ def test_the_same_predictions_as_our_own_server(package_server: PackageServer) -
         ours.post("/setup", json=setup_of(7))
         expected = ours.post("/predict", json=body).json()["results"]
     package_server.post("/setup", **setup_of(7))
-    assert package_server.post("/predict", **body)["results"] == expected
+    answered = package_server.post("/predict", **body)["results"]
+    assert rounded(answered) == rounded(expected)
     shown = [entry["result"][0]["value"]["choices"] for entry in expected[:2]]
     assert shown == [["Sport"], ["Cooking"]]
     assert [entry["result"] for entry in expected[2:]] == [[], []]
+
+
+def rounded(value: Any) -> Any:
+    """Numbers to three digits: with another number of threads, sums are rounded at other places."""
+    if isinstance(value, float):
+        return round(value, 3)
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    return [rounded(item) for item in value] if isinstance(value, list) else value
 
 
 def test_no_tasks_and_unknown_projects_are_answered(package_server: PackageServer) -> None:
