@@ -57,7 +57,7 @@ def _served(backend: Backend, known: Known) -> tuple[float, float]:
     """Seconds until `/predict` answers with what the submission taught, and until the next task is shown with it."""
     task, *more = known.unlabelled(2)
     body = known.predict_body(*more)
-    enough = _with_labels(backend, known, known.project.get()["num_tasks_with_annotations"] + 1)
+    enough = _with_one_more(backend, known)
     known.submit(task)
     begun = time.perf_counter()
     until(lambda: enough(backend.post("/predict", body)["model_version"]), "a version with the label", TIMEOUT, LOOK)
@@ -74,13 +74,15 @@ def _served(backend: Backend, known: Known) -> tuple[float, float]:
     return answered, time.perf_counter() - begun
 
 
-def _with_labels(backend: Backend, known: Known, labelled: int) -> Callable[[str], bool]:
-    """Whether a version of this name learnt from so many labelled tasks: one that a training before it published, in
-    the moment of the submission, did not."""
+def _with_one_more(backend: Backend, known: Known) -> Callable[[str], bool]:
+    """Whether a version of this name learnt from more labelled tasks than the one that is current now. Label Studio's
+    own count is no measure: it lacks labels that were imported with their tasks."""
     versions = Versions(ObjectStore(backend.data_dir / "store"))
+    now = versions.current(known.uid)
+    labelled = now.metrics["labelled"] if now else 0.0
 
     def enough(name: str) -> bool:
         is_ours = name[:1] == "v" and version_number(name) > 0
-        return is_ours and versions.get(known.uid, name).metrics["labelled"] >= labelled
+        return is_ours and versions.get(known.uid, name).metrics["labelled"] > labelled
 
     return enough
