@@ -38,7 +38,7 @@ class Forms:
 
     def known(self, program: Program) -> bool:
         """Whether its form was found to agree on this processor before, so that adopting it needs no PyTorch."""
-        return self._notes.exists(_note(program))
+        return any(self._notes.exists(_note(program, coarse)) for coarse in (True, False))
 
     def adopt(self, program: Program) -> bool:
         """Swap the program's form in, if there is one and it agrees with PyTorch. Raises `NotCompilable` where it will
@@ -48,12 +48,16 @@ class Forms:
         folder = self._store.find(openvino.form_key(program))
         if folder is None:
             return False
-        form = openvino.load(folder, self._threads)
-        if not self.known(program):
-            self._try(program, form)
-        program.adopt(form)
-        log.info("%s runs as compiled by %s.", program.key, form.name)
-        return True
+        reasons = []
+        for coarse in self._precisions(program):
+            form = openvino.load(folder, self._threads, coarse)
+            reason = None if self._notes.exists(_note(program, coarse)) else self._tried(program, form, coarse)
+            if reason is None:
+                program.adopt(form)
+                log.info("%s runs as compiled by %s%s.", program.key, form.name, ", in bfloat16" if coarse else "")
+                return True
+            reasons.append(reason)
+        raise NotCompilable(f"{program.key} as compiled is {' and '.join(reasons)}; PyTorch runs it.")
 
     def make(self, program: Program) -> bool:
         """Adopt the program's form; export it first where the store has none. Raises like `adopt`."""
@@ -76,18 +80,29 @@ class Forms:
             except (NotCompilable, StoreError) as error:
                 log.warning("%s", error)
 
-    def _try(self, program: Program, form: Form) -> None:
+    def _precisions(self, program: Program) -> list[bool]:
+        """Whether to try bfloat16, and what after it; what was found to agree before is not looked for again."""
+        from model_zoo.programs import openvino
+
+        if program.coarse is None or not openvino.has_bfloat16():
+            return [False]
+        found = [coarse for coarse in (True, False) if self._notes.exists(_note(program, coarse))]
+        return found[:1] or [True, False]
+
+    def _tried(self, program: Program, form: Form, coarse: bool) -> str | None:
+        """What is wrong with the form, by the program's probes; one with which nothing is wrong is remembered."""
         from model_zoo.programs.program import agrees, deviations
 
-        found = deviations(program, form)
-        if not agrees(program, found):
-            raise NotCompilable(
-                f"{program.key} as compiled is off by {found}, wanted at most {program.tolerances}; PyTorch runs it."
-            )
-        self._notes.write(_note(program), json.dumps({"key": program.key, "deviations": found}).encode())
+        found = deviations(program, form, mean=coarse)
+        if not agrees(program, found, coarse):
+            wanted = f"{program.coarse} in bfloat16" if coarse else str(program.tolerances)
+            return f"off by {found}, wanted at most {wanted}"
+        self._notes.write(_note(program, coarse), json.dumps({"key": program.key, "deviations": found}).encode())
+        return None
 
 
-def _note(program: Program) -> str:
+def _note(program: Program, coarse: bool) -> str:
     from model_zoo.programs import openvino
 
-    return f"{openvino.hardware()}/{openvino.form_key(program)}.json"
+    precision = ".bf16" if coarse else ""
+    return f"{openvino.hardware()}/{openvino.form_key(program)}{precision}.json"

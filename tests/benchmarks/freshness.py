@@ -54,9 +54,12 @@ def _of(stage: Stage, kind: str, known: Known, limit: float) -> list[Figure]:
 
 
 def _served(backend: Backend, known: Known) -> tuple[float, float]:
-    """Seconds until `/predict` answers with what the submission taught, and until the next task is shown with it."""
-    task, *more = known.unlabelled(2)
-    body = known.predict_body(*more)
+    """Seconds until `/predict` answers with what the submission taught, and until the next task is shown with it.
+
+    What is submitted is the task that Label Studio opened: it goes on opening that one until it is.
+    """
+    task = known.project.next_task()
+    body = known.predict_body(*(other for other in known.unlabelled(2) if other["id"] != task["id"]))
     enough = _with_one_more(backend, known)
     known.submit(task)
     begun = time.perf_counter()

@@ -107,7 +107,7 @@ def refresh(folder: Path, quick: bool) -> list[Figure]:
         for number in range(KILLS):
             wanted = (number + 1) * count // (KILLS + 2)
             with suppress(TimeoutError):  # it was done before
-                until(lambda wanted=wanted: len(_rows(known)) >= wanted, f"{wanted} predictions", 600.0, 0.2)  # type: ignore[misc]
+                until(lambda wanted=wanted: len(_rows(known)) >= wanted, f"{wanted} predictions", 600.0, 1.0)  # type: ignore[misc]
             rows.append(len(_rows(known)))
             worker = backend.processes.worker
             for pid in (worker, *descendants(worker)):

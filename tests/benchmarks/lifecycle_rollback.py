@@ -60,10 +60,10 @@ def _rolled_back(backend: Backend, known: Known) -> tuple[float, float, float, f
     followed = _all_predict_with(backend, body, "v1", begun)
     until(lambda: known.project.get()["model_version"] == "v1", "Label Studio's version", 120.0, 0.1)
     named = time.monotonic() - begun
-    until(lambda: _stored(known) == {"v1"}, "the older predictions", 300.0, 0.2)
+    until(lambda: _stored(known) == {"v1"}, "the older predictions", 300.0, 2.0)
     written = time.monotonic() - begun
     backend.post(f"{path}/promote", {"version": "v2"})
-    until(lambda: _stored(known) == {"v2"}, "the newer predictions", 300.0, 0.2)
+    until(lambda: _stored(known) == {"v2"}, "the newer predictions", 300.0, 2.0)
     backend.rest(1.0)
     return answered, followed, named, written
 

@@ -127,6 +127,25 @@ def test_what_does_not_agree_is_not_served(forms: Forms) -> None:
     assert other.form == PYTORCH
 
 
+def wide(coarse: float) -> Program:
+    """Sums of many numbers, so that bfloat16 makes a difference."""
+    torch.manual_seed(0)
+    module = torch.nn.Linear(512, 64).eval()
+    probe = torch.randn(4, 512).numpy()
+    return Program(f"wide {coarse}", lambda: module, lambda: [(probe,)], (1e-3,), (coarse,))
+
+
+@pytest.mark.skipif(openvino.available() and not openvino.has_bfloat16(), reason="no bfloat16 in this processor")
+@pytest.mark.parametrize(("coarse", "taken"), [(1.0, True), (1e-9, False)])
+def test_bfloat16_is_taken_where_the_program_bears_it(forms: Forms, coarse: float, taken: bool) -> None:
+    for _ in range(2):  # the second finds what the first found out
+        tried = wide(coarse)
+        assert forms.make(tried)
+        (probe,) = tried.probes()[0]
+        far = np.abs(tried(probe)[0] - tried.eager()(probe)[0]).mean()
+        assert bool(far > 1e-5) is taken, far
+
+
 def test_a_server_takes_a_form_once_it_appears(compiler: Compiler, forms: Forms, asked: list[Any]) -> None:
     serving = program()
     before = serving(ONES)[0]

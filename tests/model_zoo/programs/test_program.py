@@ -91,6 +91,20 @@ def test_agreement_is_the_largest_difference_on_all_probes(program: Program, muc
     assert agrees(program, found) is within
 
 
+def test_coarse_agreement_is_the_mean_difference_of_a_probe() -> None:
+    class OneOff(Adding):
+        def __call__(self, *arrays: Array) -> Arrays:
+            far = arrays[0].astype(np.float32)
+            far[0] += 1
+            return (far,)
+
+    program = Program("coarse", torch.nn.Identity, lambda: [(np.zeros(10, np.float32),)], (0.5,), (0.2,))
+    assert deviations(program, OneOff(0), mean=True) == pytest.approx((0.1,))
+    assert agrees(program, (0.1,), coarse=True)
+    assert not agrees(program, (0.3,), coarse=True)
+    assert not agrees(Program("fine", torch.nn.Identity, list, (0.5,)), (0.1,), coarse=True)
+
+
 def test_other_shapes_and_values_that_are_no_numbers_never_agree(program: Program) -> None:
     class Shorter(Adding):
         def __call__(self, *arrays: Array) -> Arrays:
