@@ -6,6 +6,7 @@ PYTHON := $(shell for name in python3.12 python3.11 python3.13 python3.10 python
 VENV := .venv/bin
 STUDIO := .venv-label-studio/bin
 STUDIO_ML := .venv-label-studio-ml/bin
+JOBS ?= 2
 PIP := -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help run test lint types imports unit soak bench clean
@@ -13,7 +14,7 @@ PIP := -m pip install --quiet --disable-pip-version-check
 
 help:
 	@echo "make run     a demo: Prelabel and a Label Studio with sample projects, connected"
-	@echo "make test    everything that must hold: style, types, imports, all tests"
+	@echo "make test    everything that must hold: style, types, imports, all tests; JOBS=1 runs one test at a time"
 	@echo "make lint    style, types and imports alone"
 	@echo "make unit    the tests alone; ARGS='tests/backend -k queue' chooses"
 	@echo "make soak    what takes minutes by its nature: workers that nobody watches"
@@ -25,7 +26,7 @@ run: .venv/.installed $(if $(LABEL_STUDIO_URL),,.venv-label-studio/.installed)
 	@exec $(VENV)/python -m backend.demo.run --label-studio-python $(STUDIO)/python
 
 test: lint .venv-label-studio/.installed .venv-label-studio-ml/.installed .venv/.system
-	$(VENV)/python -m pytest $(ARGS)
+	$(VENV)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 lint: .venv/.installed-tests
 	$(VENV)/ruff check .
