@@ -108,7 +108,7 @@ def export(
     project: Project,
     output: Annotated[Path, typer.Option(help="Folder to write into; it is made, or must be empty.")],
     version: Annotated[str, typer.Argument(help="A version such as v3.")] = "current",
-    form: Annotated[str, typer.Option(help="pytorch (safetensors), onnx or openvino.")] = "pytorch",
+    form: Annotated[str, typer.Option(help="pytorch, onnx or openvino.")] = "pytorch",
     data_dir: DataDir = None,
 ) -> None:
     """Write a version's models with a file that loads them without Prelabel."""

@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from backend.errors import InvalidRequest, StoreError, UnknownVersion
-from backend.lifecycle import standalone
+from backend.lifecycle import standalone, standalone_boxes
 from backend.projects.identity import UNTRAINED
 from backend.serving.families import Families
 from backend.settings import Settings
@@ -19,6 +19,12 @@ from backend.store.manifest import ControlVersion, Manifest
 from backend.store.objects import ObjectStore
 from backend.store.projects import ProjectRecords
 from backend.store.versions import Versions
+
+if TYPE_CHECKING:
+    from model_zoo.base import Family
+    from model_zoo.linear.model import LinearModel
+    from model_zoo.object_detection.model import YoloModel
+    from model_zoo.programs.program import Program
 
 CURRENT = "current"
 LOADER = "predict.py"
@@ -73,26 +79,22 @@ def _export(
     folder: Path,
 ) -> None:
     from model_zoo.linear.model import LinearModel
+    from model_zoo.object_detection.model import YoloModel
 
     family = families.behind(part)
-    model, encoder = family.load(artifacts.fetch(part.artifact)), family.encoder()
-    if not isinstance(model, LinearModel) or encoder is None:
-        raise InvalidRequest(f"{control}: {part.family} cannot be exported; only classifiers can.")
-    from safetensors.numpy import save_file
-
-    folder.mkdir(parents=True)
-    reading, network = _inputs(encoder, folder)
-    FORMS[form](encoder.program, folder)
-    save_file(model.head.arrays(), folder / HEAD)
-    shutil.copyfile(standalone.__file__, folder / LOADER)
-    config = {
+    model = family.load(artifacts.fetch(part.artifact))
+    if isinstance(model, LinearModel):
+        config = _classifier(family, model, form, folder)
+    elif isinstance(model, YoloModel):
+        config = _detector(model, form, folder)
+    else:
+        raise InvalidRequest(f"{control}: {part.family} cannot be exported; classifiers and detectors can.")
+    config |= {
         "task": family.task.value,
         "form": form,
         "labels": list(part.labels),
         "multiple": part.multiple,
         "postprocess": dict(part.postprocess),
-        **reading,
-        "network": network,
         "made_from": {
             "project": manifest.project,
             "version": manifest.name,
@@ -100,10 +102,38 @@ def _export(
             "family": part.family,
             "artifact": part.artifact,
             "snapshot": manifest.snapshot,
-            "licences": [weights.licence for weights in family.weights],
+            "licences": sorted({family.licence, *(weights.licence for weights in family.weights)}),
         },
     }
     (folder / "model.json").write_text(json.dumps(config, ensure_ascii=False, indent=1) + "\n", "utf-8")
+
+
+def _classifier(family: Family, model: LinearModel, form: str, folder: Path) -> dict[str, Any]:
+    """Write the frozen encoder and the head; what the loader has to know."""
+    from safetensors.numpy import save_file
+
+    encoder = family.encoder()
+    if encoder is None:
+        raise InvalidRequest(f"{family.name} has no encoder to export.")
+    folder.mkdir(parents=True)
+    reading, network = _inputs(encoder, folder)
+    if form == "pytorch":
+        _weights(encoder.program, folder / "encoder.safetensors")
+    else:
+        FORMS[form](encoder.program, folder, "encoder")
+    save_file(model.head.arrays(), folder / HEAD)
+    shutil.copyfile(standalone.__file__, folder / LOADER)
+    return {**reading, "network": network}
+
+
+def _detector(model: YoloModel, form: str, folder: Path) -> dict[str, Any]:
+    """Write the whole network; what the loader has to know."""
+    folder.mkdir(parents=True)
+    (program,) = model.programs()
+    FORMS[form](program, folder, "network")
+    shutil.copyfile(standalone_boxes.__file__, folder / LOADER)
+    columns = [list(row) for row in model.columns] if model.columns is not None else None
+    return {"side": model.side, "stride": max(model.network.strides), "columns": columns}
 
 
 def _inputs(encoder: Any, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -121,29 +151,41 @@ def _inputs(encoder: Any, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]
     return {"tokens": MAX_TOKENS, "characters": MAX_CHARACTERS}, {name: getattr(size, name) for name in names}
 
 
-def _pytorch(program: Any, folder: Path) -> None:
+def _weights(program: Program, file: Path) -> None:
+    """The weights alone: the loader builds the network from a package."""
     from safetensors.torch import save_file
 
-    state = program.eager().module.network.state_dict()
-    save_file({name: tensor.contiguous().clone() for name, tensor in state.items()}, folder / "encoder.safetensors")
+    module: Any = program.eager().module
+    state = module.network.state_dict()
+    save_file({name: tensor.contiguous().clone() for name, tensor in state.items()}, file)
 
 
-def _onnx(program: Any, folder: Path) -> None:
-    from model_zoo.programs.onnx import export
+def _pytorch(program: Program, folder: Path, name: str) -> None:
+    from model_zoo.programs import torchscript
 
-    export(program, folder / "encoder.onnx")
+    torchscript.export(program, folder / f"{name}.pt")
 
 
-def _openvino(program: Any, folder: Path) -> None:
+def _onnx(program: Program, folder: Path, name: str) -> None:
+    from model_zoo.programs import onnx
+
+    onnx.export(program, folder / f"{name}.onnx")
+
+
+def _openvino(program: Program, folder: Path, name: str) -> None:
     from model_zoo.programs import openvino
 
     openvino.export(program, folder)
-    for name in (openvino.MODEL, openvino.WEIGHTS):
-        (folder / name).rename(folder / name.replace("model", "encoder"))
+    for file in (openvino.MODEL, openvino.WEIGHTS):
+        (folder / file).rename((folder / name).with_suffix(Path(file).suffix))
 
 
-FORMS: Mapping[str, Callable[[Any, Path], None]] = {"pytorch": _pytorch, "onnx": _onnx, "openvino": _openvino}
-"""What `prelabel export --form` takes."""
+FORMS: Mapping[str, Callable[[Program, Path, str], None]] = {
+    "pytorch": _pytorch,
+    "onnx": _onnx,
+    "openvino": _openvino,
+}
+"""What `prelabel export --form` takes: writes a network into a folder, under a name."""
 
 
 def _plain(control: str) -> str:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -24,11 +27,16 @@ from backend.projects.record import ProjectRecord
 from backend.serving.families import Families
 from backend.settings import Settings
 from backend.store.artifacts import Artifacts
+from backend.store.manifest import ControlVersion, Manifest
 from backend.store.objects import ObjectStore
 from backend.store.projects import ProjectRecords
 from backend.store.versions import Versions
-from model_zoo.postprocess import postprocess_of
-from model_zoo.types import Input, Item
+from model_zoo.calibration import Calibration
+from model_zoo.object_detection.family import YoloFamily
+from model_zoo.object_detection.model import YoloModel
+from model_zoo.postprocess import DetectionPostprocess, postprocess_of
+from model_zoo.registry import default_family, family
+from model_zoo.types import Input, Item, LabelSpace, TaskKind
 from tests.backend.bulk.published import publish
 
 UID = "7.1795149789"
@@ -115,6 +123,55 @@ def test_images_are_answered_alike(form: str, settings: Settings, pictures: list
     for one, (labels, confidence) in zip(found, expected(settings, "8.5", pictures), strict=True):
         assert one["labels"] == labels
         assert list(one["confidence"].values()) == pytest.approx(confidence, abs=2e-3)
+
+
+@pytest.fixture(scope="module")
+def detector(settings: Settings) -> Settings:
+    """The same store with a project of boxes: a network of random weights, whose answers are as odd as its own."""
+    kind = family(default_family(TaskKind.OBJECT_DETECTION))
+    assert isinstance(kind, YoloFamily)
+    labels, base = LabelSpace(("cat", "dog")), kind.base()
+    network = base.network.with_labels(labels.names)
+    torch.manual_seed(0)
+    with torch.inference_mode():
+        levels = network.pyramid(network.backbone(torch.rand(1, 3, 96, 96)))
+        hidden = network.hidden(levels)
+    for level, seen in zip(network.head.cv3, hidden, strict=True):  # else every cell would say the same
+        flat = seen.flatten(2)
+        weight = torch.randn(2, flat.shape[1]) / flat.std(2).clamp(min=1e-9) / flat.shape[1] ** 0.5
+        level[-1].weight.data = weight[..., None, None]
+        level[-1].bias.data = -1 - weight @ flat.mean(2)[0]
+    model = YoloModel(kind, labels, base, network, ("classes",), 96)
+    store = ObjectStore(settings.store_address)
+    with TemporaryDirectory() as folder:
+        model.save(Path(folder))
+        digest = Artifacts(store).put(Path(folder))
+    post = DetectionPostprocess(Calibration(1.0, (1.2, 0.9), (0.1, -0.1)), (0.0, 0.001), smallest=0.01, most=20)
+    part = ControlVersion(kind.name, digest, labels.names, postprocess=post.to_json())
+    ProjectRecords(store).put(ProjectRecord("11.5", "Boxes", "<View/>"))
+    Versions(store).publish(Manifest("11.5", "v1", time.time(), 1, {"box": part}))
+    return settings
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_boxes_are_answered_alike_without_prelabel(
+    form: str, detector: Settings, pictures: list[Path], tmp_path: Path
+) -> None:
+    exported = export_models(detector, 11, "v1", form, tmp_path / "out")
+    assert exported.problems == {}
+    manifest = Versions(ObjectStore(detector.store_address)).get("11.5", "v1")
+    part = manifest.controls["box"]
+    model = Families().behind(part).load(Artifacts(ObjectStore(detector.store_address)).fetch(part.artifact))
+    postprocess = DetectionPostprocess.from_json(part.postprocess)
+    found = predicted_alone(exported.folders["box"], pictures)
+    for answer, output in zip(found, model.predict([Item(file) for file in pictures]), strict=True):
+        decision = postprocess.decide(output, model.labels)
+        assert decision.boxes
+        assert [one["label"] for one in answer["boxes"]] == [one.label for one in decision.boxes]
+        corners = [one["box"] for one in answer["boxes"]]
+        np.testing.assert_allclose(corners, [one.corners for one in decision.boxes], atol=1.0)
+        confidence = [one["confidence"] for one in answer["boxes"]]
+        assert confidence == pytest.approx(list(decision.scores), abs=2e-3)
 
 
 def test_several_labels_and_pixels(settings: Settings, pictures: list[Path], tmp_path: Path) -> None:
