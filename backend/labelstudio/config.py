@@ -207,7 +207,7 @@ def _label_obstacle(
     tag = _CANONICAL[element.tag.lower()]
     if tag in LABELLED_APART:
         return f'no Labels name its shapes. Add <Labels name="label" toName="{attributes["toname"]}"> with some.'
-    return f'it has no labels. Add some, such as <{_LABEL_TAGS[tag]} value="A"/> inside <{element.tag}>.'
+    return f'it has no labels. Add some, such as <{_LABEL_TAGS.get(tag, "Label")} value="A"/> inside <{element.tag}>.'
 
 
 def _labels(element: ElementTree.Element) -> tuple[Label, ...]:

@@ -11,10 +11,14 @@ from playwright.sync_api import FrameLocator, Page, expect
 
 from backend.converters import CONVERTERS, regions_of
 from backend.labelstudio.config import parse_config
+from backend.projects.judgement import Outcome
 from model_zoo.postprocess import EntityDecision
-from model_zoo.types import Item, Span
+from model_zoo.types import EntityExample, Item, Span
+from tests.e2e.backend_process import eventually
+from tests.e2e.installation import Installation
 from tests.e2e.labelling_page import PATIENCE, LabellingPage
 from tests.label_studio import LabelStudioInstance
+from tests.model_zoo.named_entities import sentences
 
 pytestmark = [pytest.mark.label_studio, pytest.mark.browser]
 
@@ -33,7 +37,8 @@ class Odd:
 TEXT = Odd(
     f'<View><Text name="text" value="$text"/><Labels name="what" toName="text">{LABELS}</Labels></View>',
     {
-        "text": "\u05e9\u05dc\u05d5\u05dd Ada\r\n\r\nand <b>Bob</b> &amp; Li\nmet in Rome.\n🙂 👩‍👩‍👧 Eve\u200b lives in 東京."
+        "text": "\u05e9\u05dc\u05d5\u05dd Ada\r\n\r\nand <b>Bob</b> &amp; Li\nmet in Rome.\n"
+        "🙂 👩\u200d👩\u200d👧 Eve\u200b lives in 東京."
     },
     (("Ada", "Person"), ("Bob", "Person"), ("Rome", "Place"), ("Eve", "Person"), ("東京", "Place")),
 )
@@ -102,3 +107,60 @@ def test_spans_stand_where_the_page_counts_them(
     assert {key: value["value"] for key, value in {r["id"]: r for r in submitted}.items()} == {
         region["id"]: region["value"] for region in result
     }
+
+
+def test_spans_are_learnt_proposed_on_the_page_and_judged(
+    installation: Installation, label_studio: LabelStudioInstance, labelling: LabellingPage
+) -> None:
+    config = TEXT.config.replace('value="Person"', f'value="{sentences.LABELS[0]}"').replace(
+        'value="Place"', f'value="{sentences.LABELS[1]}"'
+    )
+    project = label_studio.new_project(config, title="people and places")
+    labelled, waiting = sentences.examples(), [sentences.sentence(*words) for words in NEW]
+    tasks = project.import_texts([str(example.item.input) for example in (*labelled, *waiting)])
+    installation.connect(label_studio, project)
+    (control,) = parse_config(config).controls
+    for task, example in zip(tasks, labelled, strict=False):
+        body = {"result": regions_for(example, config), "lead_time": 6.0}
+        label_studio.call("POST", f"/api/tasks/{task}/annotations/?project={project.id}", json=body)
+    version = installation.await_version(project, len(labelled))
+
+    left = dict(zip(tasks[len(labelled) :], waiting, strict=True))
+    eventually(lambda: all(project.predictions(task) for task in left), "a prediction of every sentence", 60.0)
+    rows = [row for task in left for row in project.predictions(task)]
+    assert {row["model_version"] for row in rows} == {version}
+    said = {row["task"]: CONVERTERS[control.tag].decode(control, row["result"]) for row in rows}
+    right = sum(said[task] == example.spans for task, example in left.items())
+    assert right >= len(left) - 1, said
+
+    opened = labelling.open_stream(project)
+    shown = said[opened.task] or ()
+    text = str(opened.data["text"])
+    assert highlighted(labelling.page, len(shown)) == [text[span.start : span.end] for span in shown]
+    labelling.screenshot("entities-proposed")
+    labelling.page.get_by_label("Submit current annotation").click()
+    entries = eventually(
+        lambda: [entry for entry in installation.judgements(project) if entry.task == opened.task],
+        "the annotation to be judged",
+        60.0,
+    )
+    assert [(entry.version, entry.outcome, entry.edits) for entry in entries] == [(version, Outcome.ACCEPTED, 0)]
+
+
+NEW = [
+    ("{person} lives in {place}.", "Grace", "Oslo"),
+    ("I met {person} on a train to {place} yesterday!", "Linus", "Lima"),
+    ("The weather was fine in {place}, they say.", "", "Vienna"),
+    ("Nobody told {person} the price.", "Barbara", ""),
+]
+
+
+def regions_for(example: EntityExample, config: str) -> list[dict[str, Any]]:
+    """What the page sends for the true spans."""
+    (control,) = parse_config(config).controls
+    text = str(example.item.input)
+    decision = EntityDecision(text, example.spans, (1.0,) * len(example.spans), np.zeros(2, np.float32), 0.0)
+    regions = CONVERTERS[control.tag].encode(control, decision, key="by hand")
+    return [
+        {**{key: value for key, value in region.items() if key != "score"}, "origin": "manual"} for region in regions
+    ]

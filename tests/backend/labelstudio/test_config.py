@@ -290,7 +290,7 @@ class TestBoxes:
         more = NAMES + '<Labels name="colour" toName="image"><Label value="red"/></Labels>'
         parsed = parse_config(boxes("Rectangle", "", more))
         assert [control.labels_name for control in parsed.controls] == ["what"]
-        assert parsed.skipped == ('Labels "colour" is skipped: there is no model for Labels yet.',)
+        assert parsed.skipped == ('Labels "colour" is skipped: there is no model for Labels on Image yet.',)
 
     @pytest.mark.parametrize(
         ("xml", "reason"),

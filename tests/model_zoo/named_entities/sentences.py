@@ -32,7 +32,7 @@ HOSTILE = [
         "\x00\x1e\x1e Rome \x1e",
     )
 ]
-"""Empty, blank, one emoji, long, one long word, right to left, zero-width, combining, broken, and control characters."""
+"""Empty, blank, an emoji, long, one long word, right to left, zero-width, combining, broken, control characters."""
 
 
 def sentence(frame: str, person: str, place: str) -> EntityExample:

@@ -143,5 +143,5 @@ def test_examples_that_teach_nothing(family: MiniLMTagger, spans: tuple[Span, ..
 
 @pytest.mark.parametrize("wish", [{"folds": 1.5}, {"iterations": 0}, {"vectors": "much"}, {"shapes": -1.0}])
 def test_wishes_that_make_no_sense(family: MiniLMTagger, wish: dict[str, float | str]) -> None:
-    with pytest.raises(TrainingImpossible, match="that is not negative|wanted a"):
+    with pytest.raises(TrainingImpossible, match="for the hyperparameter"):
         family.train(examples(), SPACE, Recipe(overrides=wish))
