@@ -1,8 +1,8 @@
 """A snapshot as a data set: one explicit table of formats.
 
-The augmented manifest and CoNLL are our own; the others are written by the exporters of Label Studio's SDK, so that they are what
-Label Studio itself would write: images without any box are missing in COCO, for one. Nothing is downloaded; where media
-are is in the manifest and the JSON alone.
+The augmented manifest and CoNLL are our own; the others are written by the exporters of Label Studio's SDK, so that
+they are what Label Studio itself would write: images without any box are missing in COCO, for one. Nothing is
+downloaded; where media are is in the manifest and the JSON alone.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from model_zoo.types import FloatArray
 
 Array = npt.NDArray[np.float64]
 
-LIKELY = 0.01
+LIKELY = 0.005
 """Probability below which a span is no candidate."""
 LONGEST = 60
 """Words of a candidate."""

@@ -17,7 +17,9 @@ MAX_CHARACTERS = 100_000
 """The rest of a longer text is not read: a book in one task costs seconds, and must not cost minutes."""
 _ALONE = "\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 """Thai, Lao, Khmer, kana and Chinese characters."""
-_WORD = re.compile(rf"[{_ALONE}]|[^\W_{_ALONE}]+|[^\w\s]|_")
+_MARKS = "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0963\u0966-\u0dff"
+"""Accents, points and vowel signs, which Python counts to no word, and the Indic scripts that need them."""
+_WORD = re.compile(rf"[{_ALONE}]|(?:[^\W_{_ALONE}]|[{_MARKS}])+|[^\w\s]|_")
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,10 @@ from model_zoo.types import EntityOutput, FloatArray, LabelSpace, Output, Span, 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-USUAL = 0.4
+USUAL = 0.3
 """Confidence from which on a span is shown while nothing is known of the model."""
+THRESHOLDS = np.array([0.04, 0.06, 0.08, *np.round(np.arange(0.1, 0.81, 0.05), 2)])
+"""F1 is highest at half of what it is there (Lipton et al. 2014): low for models that know little."""
 DOUBTFUL = 0.05
 """Confidence below which a candidate is no reason to doubt."""
 UNSEEN = 0.5
@@ -54,7 +56,7 @@ class EntityPostprocess(Postprocess):
             return usual
         evidence = join([_judge(usual.candidates(output), spans, labels) for output, spans in pairs])
         calibration = calibrate(evidence)
-        return replace(usual, calibration=calibration, thresholds=thresholds(evidence, calibration))
+        return replace(usual, calibration=calibration, thresholds=thresholds(evidence, calibration, THRESHOLDS))
 
     def decide(self, output: Output, labels: LabelSpace, minimum: float | None = None) -> EntityDecision:
         if not isinstance(output, EntityOutput):
