@@ -19,7 +19,7 @@ from backend.converters.base import text_of
 from backend.errors import TaskUnusable
 from backend.labelstudio.config import Control
 
-LONGEST = 2_000_000
+LONGEST = 1_000_000
 """Characters of a page's source that are read; places in what was read stay true."""
 DEEPEST = 500
 """Nested elements; deeper ones count as if they were closed."""
@@ -81,7 +81,7 @@ def page_of(control: Control, data: Mapping[str, Any]) -> Page:
     return page
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=32)
 def read_page(source: str) -> Page:
     """The page with this source."""
     parser = _Parser()

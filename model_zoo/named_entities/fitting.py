@@ -35,7 +35,7 @@ class Hyperparameters:
     their shapes, `steps` that of the scores of tags after each other. `iterations` are at most L-BFGS's, `folds` those
     of the cross-validation."""
 
-    vectors: float = 1.0
+    vectors: float = 3.0
     shapes: float = 0.3
     steps: float = 0.05
     iterations: int = 60

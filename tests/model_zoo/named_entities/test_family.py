@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from model_zoo.errors import TrainingImpossible, UnreadableInput
 from model_zoo.named_entities import reading
 from model_zoo.named_entities.family import MiniLMTagger
 from model_zoo.postprocess import EntityPostprocess
-from model_zoo.programs.program import Arrays
+from model_zoo.programs import openvino
+from model_zoo.programs.program import Arrays, agrees, deviations
 from model_zoo.recipes import Recipe
 from model_zoo.runtime import Runtime
 from model_zoo.text_classification.minilm import MiniLM, padded
@@ -145,3 +147,24 @@ def test_examples_that_teach_nothing(family: MiniLMTagger, spans: tuple[Span, ..
 def test_wishes_that_make_no_sense(family: MiniLMTagger, wish: dict[str, float | str]) -> None:
     with pytest.raises(TrainingImpossible, match="for the hyperparameter"):
         family.train(examples(), SPACE, Recipe(overrides=wish))
+
+
+@pytest.mark.skipif(not openvino.available(), reason="the extra `compiled` is not installed")
+def test_the_compiled_form_agrees_and_finds_the_same(model: Model, tmp_path: Path) -> None:
+    """On a reader of its own: the others here go on in PyTorch."""
+    own = MiniLMTagger(Runtime())
+    model.save(tmp_path / "model")
+    loaded = own.load(tmp_path / "model")
+    (program,) = loaded.programs()
+    openvino.export(program, tmp_path / "form")
+    form = openvino.load(tmp_path / "form")
+    found = deviations(program, form)
+    assert agrees(program, found), found
+    program.adopt(form)
+    items = [example.item for example in examples()]
+    for one, other in zip(model.predict(items), loaded.predict(items), strict=True):
+        assert isinstance(one, EntityOutput)
+        assert isinstance(other, EntityOutput)
+        likely = [np.argwhere(each.probabilities > 0.3).tolist() for each in (one, other)]
+        assert likely[0] == likely[1]
+    assert program.form == "openvino"
