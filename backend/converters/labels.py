@@ -60,7 +60,7 @@ class LabelsConverter:
         """The decoded spans in characters of the item's text."""
         text = item.input if isinstance(item.input, str) else ""
         placed = (
-            Span(*(min(self._character(text, at), len(text)) for at in (span.start, span.end)), span.label)
+            Span(self._index(text, span.start), self._index(text, span.end), span.label)
             for span in decoded
             if isinstance(span, Span)
         )
@@ -104,9 +104,9 @@ class LabelsConverter:
         # Where the editor finds no such path, it goes by the global offsets.
         return {"start": "", "end": "", "startOffset": 0, "endOffset": 0, "globalOffsets": {"start": start, "end": end}}
 
-    def _character(self, text: str, at: int) -> int:
-        """The index in the text of a decoded place."""
-        return at
+    def _index(self, text: str, at: int) -> int:
+        """The index in the text of a decoded place; that of its end for one behind it."""
+        return min(at, len(text))
 
     def _labelled(self, control: Control, value: Mapping[str, Any], place: Place, report: Report) -> Iterator[Span]:
         names = list(names_in(value, self.type))

@@ -38,5 +38,5 @@ class ParagraphLabelsConverter(LabelsConverter):
     def _place(self, control: Control, text: str, place: Place) -> dict[str, Any]:
         return write_paragraphs(text, place)
 
-    def _character(self, text: str, at: int) -> int:
+    def _index(self, text: str, at: int) -> int:
         return character_of(text, at)

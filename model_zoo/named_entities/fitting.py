@@ -136,7 +136,7 @@ def fit_head(
     weight = torch.zeros(count, vectors.shape[1], requires_grad=True)
     table = torch.zeros(len(known), count, requires_grad=True)
     bias = torch.zeros(count, requires_grad=True)
-    inputs = torch.from_numpy((vectors - centre) / np.float32(scale))
+    inputs = torch.from_numpy(((vectors - centre) / scale).astype(np.float32))
     places = torch.from_numpy(place_in(known, shapes))
     mask, tags = _padded(given)
     steps = chain.transitions
@@ -160,9 +160,10 @@ def fit_head(
         return total
 
     options: dict[str, Any] = {"history_size": 10, "line_search_fn": "strong_wolfe", "tolerance_change": 1e-6}
-    torch.optim.LBFGS(parameters, max_iter=hyper.iterations, **options).step(loss)
+    optimizer: Any = torch.optim.LBFGS(parameters, max_iter=hyper.iterations, **options)
+    optimizer.step(loss)
     plain = [parameter.detach().numpy() for parameter in (weight, table, bias)]
-    turned = plain[0] / np.float32(scale)
+    turned: FloatArray = (plain[0] / scale).astype(np.float32)
     learnt = Chain(*(p.detach().numpy().copy() for p in (chain.start_transitions, steps, chain.end_transitions)))
     return Head(turned, (plain[2] - turned @ centre).astype(np.float32), known, plain[1], learnt), told
 

@@ -98,7 +98,7 @@ class Reader:
         return [[Passage(some, next(vectors)) for some in several] for several in words]
 
     def _vectors(self, passages: list[tuple[Word, ...]], watch: Watch) -> list[FloatArray]:
-        results = [np.zeros((len(words), self.dimensions), np.float32) for words in passages]
+        results: list[FloatArray] = [np.zeros((len(words), self.dimensions), np.float32) for words in passages]
         windows = [(at, window) for at, words in enumerate(passages) for window in self._windows(words)]
         for batch in batches([len(window.ids) for _, window in windows]):
             if watch.cancelled():
@@ -116,9 +116,9 @@ class Reader:
         )
         tokens: list[list[int]] = [[] for _ in words]
         for token, word in zip(encoding.ids, encoding.word_ids, strict=True):
-            if len(tokens[word]) < TOKENS_OF_A_WORD:
+            if word is not None and len(tokens[word]) < TOKENS_OF_A_WORD:
                 tokens[word].append(token)
-        unknown, opening, closing = (int(tokenizer.token_to_id(name)) for name in ("[UNK]", "[CLS]", "[SEP]"))
+        unknown, opening, closing = (tokenizer.token_to_id(name) or 0 for name in ("[UNK]", "[CLS]", "[SEP]"))
         tokens = [some or [unknown] for some in tokens]
         start = 0
         while start < len(words):

@@ -18,6 +18,8 @@ from model_zoo.named_entities.words import Word
 
 BUCKETS = 1 << 14
 """Where hashed features fall; some collide, which costs less than a larger table."""
+FEATURES = 14
+"""Features of one word."""
 LONGEST = 40
 """Characters of a word that are looked at."""
 
@@ -25,7 +27,7 @@ Ids = npt.NDArray[np.int64]
 
 
 def shape_features(words: Sequence[Word]) -> Ids:
-    """Feature numbers below `BUCKETS`, of shape (words, features of a word)."""
+    """Feature numbers below `BUCKETS`, of shape (words, `FEATURES`)."""
     own = [_own(word.text[:LONGEST]) for word in words]
     blank = ("<edge>",) * 3
     rows = []
@@ -54,7 +56,7 @@ def shape_features(words: Sequence[Word]) -> Ids:
                 )
             ]
         )
-    return np.array(rows, np.int64).reshape(len(words), -1)
+    return np.array(rows, np.int64).reshape(len(words), FEATURES)
 
 
 def _own(text: str) -> tuple[str, str, str]:
