@@ -21,7 +21,7 @@ from backend.labelstudio.config import Control
 
 LONGEST = 1_000_000
 """Characters of a page's source that are read; places in what was read stay true."""
-DEEPEST = 500
+DEEPEST = 200
 """Nested elements; deeper ones count as if they were closed."""
 
 _VOID = frozenset({
@@ -105,6 +105,7 @@ class _Parser(HTMLParser):
         self.starts: list[int] = []
         self.paths: list[str] = []
         self._open = [_Element("body", "")]
+        self._names: Counter[str] = Counter()
         self._pending = ""
         self._length = 0
         self._begun = False
@@ -138,10 +139,8 @@ class _Parser(HTMLParser):
         if tag == self._hidden:
             self._hidden = None
         self.flush()
-        for at in range(len(self._open) - 1, 0, -1):
-            if self._open[at].tag == tag:
-                del self._open[at:]
-                return
+        if self._names[tag]:
+            self._close(max(at for at, element in enumerate(self._open) if element.tag == tag))
 
     def handle_data(self, data: str) -> None:
         if self._hidden:
@@ -172,13 +171,21 @@ class _Parser(HTMLParser):
 
     def _push(self, tag: str) -> None:
         self._open.append(_Element(tag, self._child(tag)))
+        self._names[tag] += 1
 
     def _end(self, tags: frozenset[str] | set[str]) -> None:
         """Close the outermost open element of these, up to the nearest that stops."""
+        if not any(self._names[tag] for tag in tags):
+            return
         at = len(self._open)
         for place in range(len(self._open) - 1, 0, -1):
             if self._open[place].tag in tags:
                 at = place
             elif self._open[place].tag in _STOPS:
                 break
+        self._close(at)
+
+    def _close(self, at: int) -> None:
+        """Close the element at this depth, and all within it."""
+        self._names.subtract(element.tag for element in self._open[at:])
         del self._open[at:]

@@ -18,10 +18,10 @@ from model_zoo.named_entities import model
 from model_zoo.named_entities.fitting import Hyperparameters, Sentence, fit_head, sentences
 from model_zoo.named_entities.reading import Passage, Reader
 from model_zoo.named_entities.tags import tags_of
-from model_zoo.named_entities.words import disjoint, read_whole
+from model_zoo.named_entities.words import disjoint, read_whole, read_words
 from model_zoo.recipes import Recipe
 from model_zoo.text_classification.minilm import MiniLM
-from model_zoo.types import EntityExample, Example, LabelSpace, Output, Span, TaskKind
+from model_zoo.types import EntityExample, Example, LabelSpace, Output, TaskKind
 from model_zoo.weights import Weights
 
 Numbers = npt.NDArray[np.int64]
@@ -168,16 +168,22 @@ def _checked(examples: Sequence[Example], labels: LabelSpace) -> list[EntityExam
 
 
 def _notes(examples: Sequence[EntityExample]) -> tuple[str, ...]:
-    """What of the examples is not learnt."""
+    """What of the examples is not learnt as it was marked."""
     lost: Counter[str] = Counter()
+    cut = 0
     for example in examples:
-        kept: set[Span] = set(disjoint(example.spans))
+        kept = set(disjoint(example.spans))
         lost.update(span.label for span in example.spans if span not in kept)
-    if not lost:
-        return ()
-    named = ", ".join(f"{count} of {label}" for label, count in lost.most_common(5))
-    note = (
-        f"{sum(lost.values())} spans overlap longer ones and are not learnt ({named}): this model gives each character "
-        "one label. Give nested labels a Labels control of their own."
-    )
-    return (note,)
+        words = read_words(read_whole(example.item.input)) if kept else []
+        within = {at for word in words for at in range(word.start + 1, word.end)}
+        cut += sum(span.start in within or span.end in within for span in kept)
+    notes = []
+    if lost:
+        named = ", ".join(f"{count} of {label}" for label, count in lost.most_common(5))
+        notes.append(
+            f"{sum(lost.values())} spans overlap longer ones and are not learnt ({named}): this model gives each "
+            "character one label. Give nested labels a Labels control of their own."
+        )
+    if cut:
+        notes.append(f"{cut} spans begin or end within a word; they are learnt, and will be proposed, as whole words.")
+    return tuple(notes)

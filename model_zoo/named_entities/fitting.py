@@ -17,7 +17,7 @@ from model_zoo.errors import CheckpointError
 from model_zoo.named_entities.chain import Chain
 from model_zoo.named_entities.reading import Passage
 from model_zoo.named_entities.shapes import Ids, shape_features
-from model_zoo.named_entities.tags import Tags, allowed, tag_count
+from model_zoo.named_entities.tags import OUTSIDE, Tags, allowed, begin, tag_count
 from model_zoo.types import FloatArray
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Hyperparameters:
     vectors: float = 3.0
     shapes: float = 0.3
     steps: float = 0.05
-    iterations: int = 60
+    iterations: int = 50
     folds: int = 3
 
 
@@ -112,7 +112,8 @@ def sentences(passage: Passage, tags: Tags) -> list[Sentence]:
     shapes = shape_features(passage.words)
     cuts = [0]
     while len(tags) - cuts[-1] > LONGEST:
-        free = np.flatnonzero(tags[cuts[-1] + 1 : cuts[-1] + LONGEST + 1] == 0)
+        after = tags[cuts[-1] + 1 : cuts[-1] + LONGEST + 1]
+        free = np.flatnonzero((after == OUTSIDE) | (after % 2 == begin(0) % 2))
         cuts.append(cuts[-1] + (int(free[-1]) + 1 if len(free) else LONGEST))
     return [
         Sentence(passage.vectors[first:last], shapes[first:last], tags[first:last])

@@ -1,4 +1,7 @@
-"""The frozen text network as a reader of words: one vector a word, computed once a text and kept for a while."""
+"""The frozen text network as a reader of words: one vector a word, computed once a text and kept in memory.
+
+They are not stored as other features are: those of a sentence take 75 kB, and reading it takes 10 ms.
+"""
 
 from __future__ import annotations
 

@@ -86,6 +86,12 @@ def test_of_nested_spans_the_longest_is_learnt_and_it_is_said(family: MiniLMTagg
     assert found(trained.model, text) == [("Cape Town", LABELS[1])]
 
 
+def test_half_a_word_is_learnt_as_the_whole_word_and_it_is_said(family: MiniLMTagger) -> None:
+    half = EntityExample(Item("Rome-based"), (Span(0, 3, LABELS[1]),))
+    (note,) = family.train([*examples(), half], SPACE, Recipe(overrides={"folds": 1})).notes
+    assert note.startswith("1 spans begin or end within a word")
+
+
 def test_no_span_goes_from_one_passage_into_the_next(model: Model) -> None:
     outputs = model.predict([Item(f"I met Ada{PASSAGE}Byron Rome{PASSAGE}York")])
     for output in outputs:
@@ -104,7 +110,7 @@ def test_a_long_text_is_read_in_windows_that_see_their_surroundings(model: Model
 
 
 def test_what_follows_the_first_100000_characters_is_not_read(model: Model) -> None:
-    (output,) = model.predict([Item("a " * 50_000 + "Ada lives in Rome.")])
+    (output,) = model.predict([Item(f"{'y' * 199} " * 500 + "Ada lives in Rome.")])
     assert isinstance(output, EntityOutput)
     assert output.spans.max(initial=0) <= 100_000
 
