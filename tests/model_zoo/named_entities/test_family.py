@@ -142,7 +142,7 @@ def test_only_texts_are_read(family: MiniLMTagger, model: Model) -> None:
 
 @pytest.mark.parametrize(
     ("spans", "said"),
-    [((), "at least one span"), ((Span(0, 2, "unheard of"),), "unheard of")],
+    [((), "without any span"), ((Span(0, 2, "unheard of"),), "unheard of")],
 )
 def test_examples_that_teach_nothing(family: MiniLMTagger, spans: tuple[Span, ...], said: str) -> None:
     with pytest.raises(TrainingImpossible, match=said):
