@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 USUAL = 0.3
 """Confidence from which on a span is shown while nothing is known of the model."""
 THRESHOLDS = np.array([0.08, *np.round(np.arange(0.1, 0.81, 0.05), 2)])
-"""F1 is highest at half of what it is there (Lipton et al. 2014): low for models that know little, but no lower than one in
-twelve: people take the wrong ones away."""
+"""F1 is highest at half of what it is there (Lipton et al. 2014), so low for models that know little; no lower than one
+in twelve, for people take the wrong ones away."""
 DOUBTFUL = 0.05
 """Confidence below which a candidate is no reason to doubt."""
 UNSEEN = 0.5

@@ -266,16 +266,20 @@ def alike(first: Sequence[Output], second: Sequence[Output], tolerance: float = 
             np.testing.assert_allclose(array, wanted, atol=tolerance, rtol=0)
 
 
-@pytest.mark.parametrize("name", [known.name for known in FAMILIES if known.task in KINDS])
-class TestEveryKind:
-    @pytest.fixture(scope="class")
-    def made(self, name: str) -> tuple[Family, Kind, Trained, list[float]]:
-        chosen = family(name)
-        kind, losses = KINDS[chosen.task], list[float]()
-        watch = Watch(report=lambda progress: losses.append(progress.loss) if progress.loss is not None else None)
-        recipe = Recipe(overrides=kind.overrides)
-        return chosen, kind, chosen.train(kind.examples(), LabelSpace(kind.labels), recipe, watch=watch), losses
+Made = tuple[Family, Kind, Trained, list[float]]
 
+
+@pytest.fixture(scope="module", params=[known.name for known in FAMILIES if known.task in KINDS])
+def made(request: pytest.FixtureRequest) -> Made:
+    """A family, its kind's row, what it made of the examples, and the losses that it told."""
+    chosen = family(request.param)
+    kind, losses = KINDS[chosen.task], list[float]()
+    watch = Watch(report=lambda progress: losses.append(progress.loss) if progress.loss is not None else None)
+    recipe = Recipe(overrides=kind.overrides)
+    return chosen, kind, chosen.train(kind.examples(), LabelSpace(kind.labels), recipe, watch=watch), losses
+
+
+class TestEveryKind:
     def test_the_loss_falls(self, made: Made) -> None:
         _, _, trained, losses = made
         assert trained.loss == losses[-1] < losses[0] / 2
@@ -338,9 +342,6 @@ class TestEveryKind:
         _, kind, trained, _ = made
         outputs = trained.model.predict([trained.model.prepare(item) for item in kind.hostile])
         assert all(np.isfinite(array).all() for arrays in numbers(outputs) for array in arrays)
-
-
-Made = tuple[Family, Kind, Trained, list[float]]
 
 
 def is_of(example: Example, label: str) -> bool:

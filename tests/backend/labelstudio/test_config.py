@@ -43,6 +43,7 @@ class TestControls:
             data_key="text",
             labels=(Label("A"), Label("B")),
             attributes={"name": "topic", "toname": "object"},
+            object_attributes={"name": "object", "value": "$text"},
         )
 
     def test_an_image_is_fetched_and_a_text_only_as_url(self) -> None:
