@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from model_zoo.named_entities.tags import OUTSIDE, begin, inside
+from model_zoo.named_entities.tags import begin, inside
 from model_zoo.types import FloatArray
 
 Array = npt.NDArray[np.float64]
@@ -84,8 +84,8 @@ class Chain:
 
     def _sums(self, emitted: Array) -> tuple[Array, Array, float]:
         """Logarithms of the sums over all taggings up to each word and tag, its own score included, and from there on,
-        both (words, tags); and of all together. By the scaled recursion: exponentials of steps are taken once."""
-        # Each row is kept with its largest entry at 0; what was taken away is added up beside it.
+        both (words, tags); and of all together."""
+        # Exponentials of the steps are taken once; each row's peak is taken away before its own are.
         steps = np.exp(self.steps.astype(np.float64))
         count, tags = emitted.shape
         forward, backward = np.empty((count, tags)), np.empty((count, tags))
@@ -103,12 +103,6 @@ class Chain:
             row = np.log(steps @ np.exp(following - peak) + 1e-300) + peak
             backward[at] = row
         return forward, backward, _total(forward[-1] + self.end)
-
-    def outside(self, scores: FloatArray) -> Array:
-        """The probability of each word to be outside of all spans, shape (words,)."""
-        forward, backward, total = self._sums(scores.astype(np.float64))
-        chances: Array = np.exp(forward[:, OUTSIDE] + backward[:, OUTSIDE] - total)
-        return chances
 
 
 def _total(values: Array) -> float:
