@@ -5,6 +5,9 @@ from __future__ import annotations
 from model_zoo.errors import UnreadableInput
 from model_zoo.types import Input
 
+PASSAGE = "\x1e"
+"""Stands between passages that belong to one item and yet do not run on, as the turns of a dialogue: the record
+separator, which no tokenizer gives a meaning to."""
 MAX_CHARACTERS = 8192
 """Encoders read far less; cutting first keeps a tokenizer from chewing through megabytes."""
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,7 @@ class TaskKind(str, Enum):
     IMAGE_CLASSIFICATION = "image_classification"
     OBJECT_DETECTION = "object_detection"
     TEXT_CLASSIFICATION = "text_classification"
+    NAMED_ENTITIES = "named_entities"
 
 
 @dataclass(frozen=True)
@@ -84,13 +86,25 @@ class Box:
         return (self.left, self.top, self.right, self.bottom)
 
 
+@dataclass(frozen=True)
+class Span:
+    """The characters `text[start:end]` with a label; characters are Python's, code points. `start < end`."""
+
+    start: int
+    end: int
+    label: str
+
+
 Labels = frozenset[str]
 """What is true of a classified item: the names that apply."""
 
 Boxes = tuple[Box, ...]
 """What is true of an image for detection: every object, none left out."""
 
-Target = Labels | Boxes
+Spans = tuple[Span, ...]
+"""What is true of a text for named entities: every span, none left out."""
+
+Target = Labels | Boxes | Spans
 """The union of all that people say of an item; grows with the kinds of task."""
 
 
@@ -110,7 +124,15 @@ class DetectionExample:
     boxes: Boxes
 
 
-Example = ClassificationExample | DetectionExample
+@dataclass(frozen=True)
+class EntityExample:
+    """One labelled text: all its spans. A text without any says what is none."""
+
+    item: Item
+    spans: Spans
+
+
+Example = ClassificationExample | DetectionExample | EntityExample
 """The union of all example types; grows with the kinds of task."""
 
 
@@ -135,19 +157,47 @@ class DetectionOutput:
     height: int
 
 
-Output = ClassificationOutput | DetectionOutput
+@dataclass(frozen=True)
+class EntityOutput:
+    """Candidates, raw: overlapping ones not suppressed, neither calibrated nor thresholded.
+
+    `spans` of shape (n, 2), start and end (behind the last) in characters of `text`; `probabilities` of shape
+    (n, labels), in the label space's order: that exactly this span has this label.
+    """
+
+    text: str
+    spans: npt.NDArray[np.int64]
+    probabilities: FloatArray
+
+
+Output = ClassificationOutput | DetectionOutput | EntityOutput
 """The union of all output types; grows with the kinds of task."""
+
+
+Region = TypeVar("Region", Box, Span)
 
 
 def example(kind: TaskKind, item: Item, target: Target) -> Example:
     """An item with what is true of it, as families of this kind learn from it."""
     if kind is TaskKind.OBJECT_DETECTION:
-        if isinstance(target, frozenset):
-            raise TypeError(f"Got the labels {sorted(target)}, wanted boxes to learn {kind.value} from.")
-        return DetectionExample(item, target)
+        return DetectionExample(item, _all(Box, target, kind))
+    if kind is TaskKind.NAMED_ENTITIES:
+        return EntityExample(item, _all(Span, target, kind))
     if isinstance(target, tuple):
-        raise TypeError(f"Got {len(target)} boxes, wanted labels to learn {kind.value} from.")
+        raise TypeError(f"Got {len(target)} regions, wanted labels to learn {kind.value} from.")
     return ClassificationExample(item, target)
+
+
+def _all(wanted: type[Region], target: Target, kind: TaskKind) -> tuple[Region, ...]:
+    """The target's regions, all of the wanted type. Raises `TypeError`."""
+    if isinstance(target, frozenset):
+        raise TypeError(f"Got the labels {sorted(target)}, wanted regions to learn {kind.value} from.")
+    regions = tuple(region for region in target if isinstance(region, wanted))
+    if len(regions) < len(target):
+        raise TypeError(
+            f"Got regions of another kind, wanted every one a {wanted.__name__} to learn {kind.value} from."
+        )
+    return regions
 
 
 def stack_features(items: Sequence[Item]) -> FloatArray:

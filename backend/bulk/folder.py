@@ -180,7 +180,7 @@ def _object_tag(config: LabellingConfig) -> str:
 def _nothing_found(folder: Path, config: LabellingConfig) -> str:
     if not folder.is_dir():
         return f"{folder} is no folder. Give one with --input."
-    endings = [ending for part in _by_object(config) for ending in SUFFIXES[_object_tag(part)]]
+    endings = [ending for part in _by_object(config) for ending in SUFFIXES.get(_object_tag(part), ())]
     if not endings:
         return "This project's tasks show nothing that a file can hold. Import the files as tasks, and predict that."
     return f"{folder} holds no file that this project can show: wanted {', '.join(endings)}."

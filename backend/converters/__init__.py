@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from backend.converters.base import Converter, Region, Report
 from backend.converters.choices import ChoicesConverter
+from backend.converters.hypertext_labels import HyperTextLabelsConverter
+from backend.converters.labels import LabelsConverter
+from backend.converters.paragraph_labels import ParagraphLabelsConverter
 from backend.converters.rectangle import RectangleConverter
 from backend.converters.rectangle_labels import RectangleLabelsConverter
 
+if TYPE_CHECKING:
+    from backend.labelstudio.config import Control
+    from model_zoo.postprocess import Decision
+
 CONVERTERS: Mapping[str, Converter] = {
-    converter.tag: converter for converter in (ChoicesConverter(), RectangleLabelsConverter(), RectangleConverter())
+    converter.tag: converter
+    for converter in (
+        ChoicesConverter(),
+        RectangleLabelsConverter(),
+        RectangleConverter(),
+        LabelsConverter(),
+        HyperTextLabelsConverter(),
+        ParagraphLabelsConverter(),
+    )
 }
 """The converter of each control tag that can be learnt; the same tags as in `labelstudio.config.TRAINABLE`."""
 
-__all__ = ["CONVERTERS", "Converter", "Region", "Report"]
+
+def regions_of(control: Control, decision: Decision, data: Mapping[str, Any], *, key: str) -> list[Region]:
+    """A prediction's regions for one control: encoded, and anchored in the task's data where that takes more."""
+    converter = CONVERTERS[control.tag]
+    regions = converter.encode(control, decision, key=key)
+    return converter.anchored(control, regions, data) if isinstance(converter, LabelsConverter) else regions
+
+
+__all__ = ["CONVERTERS", "Converter", "Region", "Report", "regions_of"]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from backend.evaluation.base import Evaluation
 from backend.evaluation.classification import ClassificationEvaluation
 from backend.evaluation.detection import DetectionEvaluation
+from backend.evaluation.entities import EntityEvaluation
 from model_zoo.types import TaskKind
 
 _CLASSIFICATION = ClassificationEvaluation()
@@ -15,5 +16,6 @@ EVALUATIONS: Mapping[TaskKind, Evaluation] = {
     TaskKind.IMAGE_CLASSIFICATION: _CLASSIFICATION,
     TaskKind.OBJECT_DETECTION: DetectionEvaluation(),
     TaskKind.TEXT_CLASSIFICATION: _CLASSIFICATION,
+    TaskKind.NAMED_ENTITIES: EntityEvaluation(),
 }
 """Every kind of task; a test holds the table against `TaskKind`."""

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from backend.evaluation.detection import right_boxes
-from model_zoo.types import Target
+from backend.evaluation.entities import right_spans
+from model_zoo.types import Box, Span, Target
 
 
 @dataclass(frozen=True)
 class Matches:
     """How many labels or regions a prediction had, the answer has, and both have: the same label and, for boxes, an
-    overlap of one half or more."""
+    overlap of one half or more, for spans the same place."""
 
     shown: int
     answered: int
     right: int
+
+
+_RIGHT: Mapping[type, Callable[[Any, Any], int]] = {Box: right_boxes, Span: right_spans}
+"""How many regions of a prediction are right, by what they are."""
 
 
 def matches(predicted: Target, answered: Target) -> Matches:
@@ -23,7 +30,10 @@ def matches(predicted: Target, answered: Target) -> Matches:
     if isinstance(predicted, frozenset) and isinstance(answered, frozenset):
         right = len(predicted & answered)
     elif isinstance(predicted, tuple) and isinstance(answered, tuple):
-        right = right_boxes(predicted, answered)
+        kinds = {type(region) for region in (*predicted, *answered)}
+        if len(kinds) > 1:
+            raise TypeError(f"Got regions of {len(kinds)} kinds, wanted two answers of one kind.")
+        right = sum(_RIGHT[kind](predicted, answered) for kind in kinds)
     else:
         raise TypeError(f"Got {type(predicted).__name__} and {type(answered).__name__}, wanted two of a kind.")
     return Matches(len(predicted), len(answered), right)

@@ -17,7 +17,7 @@ from defusedxml.common import DTDForbidden
 from defusedxml.ElementTree import fromstring
 
 from backend.errors import InvalidConfig
-from backend.labelstudio.controls import LABELLED_APART, TRAINABLE, Control, Label, shorten
+from backend.labelstudio.controls import LABELLED_APART, TRAINABLE, WRITTEN_OUT, Control, Label, shorten
 
 if TYPE_CHECKING:
     from label_studio_sdk.label_interface.interface import LabelInterface
@@ -160,6 +160,7 @@ def _read_control(
         attributes=attributes,
         fetched=object_tag == "Image" or _lowered(target).get("valuetype") == "url",
         labels_name=namer.attrib["name"] if namer is not None else None,
+        object_attributes=_lowered(target),
     )
 
 
@@ -189,6 +190,8 @@ def _source_obstacle(element: ElementTree.Element, target: ElementTree.Element) 
         return f'its {target.tag} has {got}, and only a single variable such as "$text" can be read yet.'
     if _lowered(target).get("encoding", "none") != "none":
         return f"its {target.tag} holds encoded text, which cannot be read yet."
+    if _CANONICAL[target.tag.lower()] in WRITTEN_OUT and _lowered(target).get("valuetype") == "url":
+        return f'its {target.tag} is fetched from an address (valueType="url"), and only Text can be yet.'
     return None
 
 
@@ -204,7 +207,7 @@ def _label_obstacle(
     tag = _CANONICAL[element.tag.lower()]
     if tag in LABELLED_APART:
         return f'no Labels name its shapes. Add <Labels name="label" toName="{attributes["toname"]}"> with some.'
-    return f'it has no labels. Add some, such as <{_LABEL_TAGS[tag]} value="A"/> inside <{element.tag}>.'
+    return f'it has no labels. Add some, such as <{_LABEL_TAGS.get(tag, "Label")} value="A"/> inside <{element.tag}>.'
 
 
 def _labels(element: ElementTree.Element) -> tuple[Label, ...]:

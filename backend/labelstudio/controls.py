@@ -14,8 +14,14 @@ TRAINABLE: Mapping[str, frozenset[str]] = {
     "Choices": frozenset({"Text", "Image"}),
     "RectangleLabels": frozenset({"Image"}),
     "Rectangle": frozenset({"Image"}),
+    "Labels": frozenset({"Text", "HyperText"}),
+    "HyperTextLabels": frozenset({"HyperText"}),
+    "ParagraphLabels": frozenset({"Paragraphs"}),
 }
 """Control tags that can be learnt, with the object tags they can be learnt on."""
+
+WRITTEN_OUT = frozenset({"HyperText", "Paragraphs"})
+"""Object tags whose content must lie in the task's data itself."""
 
 LABELLED_APART = frozenset({"Rectangle"})
 """Shapes without labels of their own: `Labels` on the same object name them, in a second region of the same id."""
@@ -64,6 +70,8 @@ class Control:
     fetched: bool = False
     labels_name: str | None = None
     """The control that gives this one's shapes their labels, where that is another one."""
+    object_attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Those of the object tag, with names in lower case."""
 
     def owns(self, from_name: object) -> bool:
         """Whether a region with this `from_name` is part of an answer to this control."""

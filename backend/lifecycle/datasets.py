@@ -1,8 +1,8 @@
 """A snapshot as a data set: one explicit table of formats.
 
-The augmented manifest is our own; the others are written by the exporters of Label Studio's SDK, so that they are what
-Label Studio itself would write: images without any box are missing in COCO, for one. Nothing is downloaded; where media
-are is in the manifest and the JSON alone.
+The augmented manifest and CoNLL are our own; the others are written by the exporters of Label Studio's SDK, so that
+they are what Label Studio itself would write: images without any box are missing in COCO, for one. Nothing is
+downloaded; where media are is in the manifest and the JSON alone.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 from backend.errors import InvalidRequest
 from backend.jobs.examples import TEACHES
 from backend.labelstudio.config import LabellingConfig
+from backend.lifecycle.conll import write_conll
 from backend.lifecycle.manifest import augmented_manifest
 from backend.store.records import Record
 
@@ -58,13 +59,14 @@ def _by_label_studio(name: str) -> Write:
     return write
 
 
-_THEIRS = {"coco": "COCO", "yolo": "YOLO", "conll": "CONLL2003", "csv": "CSV"}
+_THEIRS = {"coco": "COCO", "yolo": "YOLO", "csv": "CSV"}
 """Formats as Label Studio's SDK calls them."""
 
 FORMATS: Mapping[str, Write] = {
     "manifest": write_manifest,
     "json": write_json,
     **{name: _by_label_studio(name) for name in _THEIRS},
+    "conll": write_conll,
 }
 """What `prelabel snapshot export --format` takes."""
 

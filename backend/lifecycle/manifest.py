@@ -15,7 +15,7 @@ from backend.converters.geometry import in_pixels
 from backend.jobs.examples import TEACHES, answer_of
 from backend.labelstudio.config import Control, LabellingConfig
 from backend.store.records import Annotation, Record
-from model_zoo.types import Boxes, Labels, Target
+from model_zoo.types import Box, Item, Labels, Span, Target, TaskKind
 
 DEPTH = 3
 """Channels, which the format wants; pictures are read as RGB."""
@@ -34,7 +34,7 @@ def augmented_manifest(config: LabellingConfig, records: Iterable[Record]) -> It
 def _source(config: LabellingConfig, record: Record) -> dict[str, Any]:
     control = config.controls[0]
     value = record.data.get(control.data_key)
-    is_text = control.object_tag == "Text" and not control.fetched
+    is_text = control.object_tag != "Image" and not control.fetched
     return {"source" if is_text else "source-ref": value}
 
 
@@ -44,7 +44,11 @@ def _attributes(control: Control, record: Record) -> dict[str, Any]:
     if target is None:
         return {}
     annotation = _behind(control, record, target)
-    value, more = _boxes(control, target, annotation) if isinstance(target, tuple) else _labels(control, target)
+    kind = CONVERTERS[control.tag].kind(control)
+    if kind is TaskKind.NAMED_ENTITIES:
+        value, more = _spans(control, target, record)
+    else:
+        value, more = _boxes(control, target, annotation) if isinstance(target, tuple) else _labels(control, target)
     metadata = {
         **more,
         "job-name": "prelabel",
@@ -79,12 +83,27 @@ def _labels(control: Control, target: Labels) -> tuple[Any, dict[str, Any]]:
     return held[0], {"class-name": names[held[0]], "type": f"groundtruth/{kind}"}
 
 
-def _boxes(control: Control, target: Boxes, annotation: Annotation) -> tuple[Any, dict[str, Any]]:
+def _spans(control: Control, target: Target, record: Record) -> tuple[Any, dict[str, Any]]:
+    """Places in characters of the text, or of the page's or the joined paragraphs' text, as models see them."""
+    converter = CONVERTERS[control.tag]
+    text = converter.input_of(control, record.data)
+    placed = converter.target(target, Item(text))
+    spans = [span for span in placed if isinstance(span, Span)]
+    entities = [
+        {"startOffset": span.start, "endOffset": span.end, "label": span.label, "text": text[span.start : span.end]}
+        for span in spans
+    ]
+    metadata = {"entities": [{"confidence": 1} for _ in entities], "type": "groundtruth/text-span"}
+    labels = [{"label": name} for name in control.label_names]
+    return {"annotations": {"entities": entities, "labels": labels}}, metadata
+
+
+def _boxes(control: Control, target: Target, annotation: Annotation) -> tuple[Any, dict[str, Any]]:
     """Pixels where an annotation says how large the image is, which one without any region does not."""
     width, height = _size(annotation.result)
     names = control.label_names
     drawn = []
-    for box in (in_pixels(box, width, height) for box in target):
+    for box in (in_pixels(box, width, height) for box in target if isinstance(box, Box)):
         left, top, right, bottom = (round(value) for value in box.corners)
         label = names.index(box.label)
         drawn.append({"class_id": label, "left": left, "top": top, "width": right - left, "height": bottom - top})

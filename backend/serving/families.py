@@ -55,9 +55,8 @@ class Families:
 
         if chosen.encoder() is not None:
             return chosen
-        if control.object_tag != "Image":
-            return None
-        return family(default_family(TaskKind.IMAGE_CLASSIFICATION), self.weights_dir)
+        classifying = TaskKind.IMAGE_CLASSIFICATION if control.object_tag == "Image" else TaskKind.TEXT_CLASSIFICATION
+        return family(default_family(classifying), self.weights_dir)
 
     def behind(self, part: ControlVersion) -> Family:
         """The family that trained `part`. Raises the zoo's `UnknownFamily`."""

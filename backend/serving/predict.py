@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from backend.converters import CONVERTERS
+from backend.converters import regions_of
 from backend.converters.base import region_key
 from backend.errors import MediaError, PrelabelError
 from backend.labelstudio.config import Control, LabellingConfig
 from backend.projects.roles import RolePolicy, draw, role
 from backend.serving.batcher import LARGEST, Batcher
-from backend.serving.inputs import InputReader
+from backend.serving.inputs import InputReader, data_of
 from backend.serving.pool import LoadedControl, LoadedVersion
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Predictor:
             region
             for control in config.controls
             if control.name in draft.decisions
-            for region in CONVERTERS[control.tag].encode(control, draft.decisions[control.name], key=key)
+            for region in regions_of(control, draft.decisions[control.name], data_of(draft.task), key=key)
         ]
         prediction = TaskPrediction(regions, score, version.name, tuple(draft.problems))
         faults = config.validate(prediction.as_dict()) if regions else []

@@ -71,5 +71,5 @@ def exercise(version: LoadedVersion) -> None:
     from model_zoo.types import Item, TaskKind
 
     for loaded in version.controls.values():
-        is_text = loaded.family.task is TaskKind.TEXT_CLASSIFICATION
+        is_text = loaded.family.task in (TaskKind.TEXT_CLASSIFICATION, TaskKind.NAMED_ENTITIES)
         loaded.model.predict([Item("a text" if is_text else np.zeros((64, 64, 3), np.uint8))])

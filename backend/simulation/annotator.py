@@ -12,10 +12,11 @@ from typing import Any
 
 from backend.converters import CONVERTERS, Region
 from backend.evaluation.detection import RIGHT, compare
+from backend.evaluation.entities import compare_spans
 from backend.labelstudio.config import Control
 from backend.simulation.costs import Costs
 from model_zoo.boxes import as_array, overlaps
-from model_zoo.types import Box, Labels
+from model_zoo.types import Box, Labels, Span, TaskKind
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ def annotate(control: Control, shown: Sequence[Region], truth: Sequence[Region])
     answer = CONVERTERS[control.tag].decode(control, truth)
     if isinstance(answer, frozenset):
         return _choose(control, shown, truth, answer)
+    if CONVERTERS[control.tag].kind(control) is TaskKind.NAMED_ENTITIES:
+        return _mark(control, shown, truth)
     return _draw(control, shown, truth)
 
 
@@ -98,6 +101,30 @@ def _draw(control: Control, shown: Sequence[Region], truth: Sequence[Region]) ->
     result += [dict(after[index][0]) for index in compared.added]
     work = Work(len(compared.kept), moved, renamed, len(compared.added), len(compared.deleted), len(true))
     return Submitted(result, work)
+
+
+def _mark(control: Control, shown: Sequence[Region], truth: Sequence[Region]) -> Submitted:
+    before, after = _marked(control, shown), _marked(control, truth)
+    found, true = tuple(span for _, span in before), tuple(span for _, span in after)
+    compared = compare_spans(found, true)
+    result = [dict(before[index][0]) for index, _ in compared.kept]
+    moved = renamed = 0
+    for index, aim in compared.changed:
+        moved += (found[index].start, found[index].end) != (true[aim].start, true[aim].end)
+        renamed += found[index].label != true[aim].label
+        result.append(_corrected(before[index][0], after[aim][0], after[aim][0]))
+    result += [dict(after[index][0]) for index in compared.added]
+    work = Work(len(compared.kept), moved, renamed, len(compared.added), len(compared.deleted), len(true))
+    return Submitted(result, work)
+
+
+def _marked(control: Control, regions: Sequence[Region]) -> list[tuple[Region, Span]]:
+    """Regions with their spans, as they are decoded; those that are none are left out."""
+    found: list[tuple[Region, Span]] = []
+    for region in regions:
+        decoded: Any = CONVERTERS[control.tag].decode(control, [region])
+        found += [(region, span) for span in decoded or ()]
+    return found
 
 
 def _corrected(region: Region, place: Region, name: Region) -> Region:

@@ -24,13 +24,13 @@ class Kind(str, Enum):
     OBJECT_DETECTION = "object_detection"
     SEGMENTATION = "segmentation"
     KEYPOINTS = "keypoints"
-    TOKEN_CLASSIFICATION = "token_classification"  # noqa: S105  no password
+    NAMED_ENTITIES = "named_entities"
     CROWD = "crowd"
     """Items known by their names alone, each judged by many people."""
 
     @property
     def is_text(self) -> bool:
-        return self in (Kind.TEXT_CLASSIFICATION, Kind.TOKEN_CLASSIFICATION, Kind.CROWD)
+        return self in (Kind.TEXT_CLASSIFICATION, Kind.NAMED_ENTITIES, Kind.CROWD)
 
     @property
     def data_key(self) -> str:
@@ -145,7 +145,7 @@ TAGS: Mapping[Kind, str] = {
     Kind.OBJECT_DETECTION: "RectangleLabels",
     Kind.SEGMENTATION: "BrushLabels",
     Kind.KEYPOINTS: "KeyPointLabels",
-    Kind.TOKEN_CLASSIFICATION: "Labels",
+    Kind.NAMED_ENTITIES: "Labels",
     Kind.CROWD: "Choices",
 }
 """The control tag that each kind is labelled with."""

@@ -11,7 +11,7 @@ from backend.jobs.featurise import Featuriser
 from backend.labelstudio.config import Control
 from backend.serving.pool import LoadedVersion
 from backend.simulation.labelled import Task
-from model_zoo.types import DetectionOutput, Item, LabelSpace, Output, Target, TaskKind
+from model_zoo.types import Box, DetectionOutput, Item, LabelSpace, Output, Target, TaskKind
 
 if TYPE_CHECKING:
     from model_zoo.postprocess import Postprocess
@@ -20,6 +20,7 @@ MAIN_METRIC: Mapping[TaskKind, str] = {
     TaskKind.IMAGE_CLASSIFICATION: "accuracy",
     TaskKind.TEXT_CLASSIFICATION: "accuracy",
     TaskKind.OBJECT_DETECTION: "map50",
+    TaskKind.NAMED_ENTITIES: "f1",
 }
 """The one figure by which each kind of task is compared."""
 AT_ONCE = 32
@@ -59,7 +60,7 @@ def _precisions(
     from model_zoo.postprocess import DetectionPostprocess
 
     found = [output for output in outputs if isinstance(output, DetectionOutput)]
-    boxes = [truth for truth in truths if isinstance(truth, tuple)]
+    boxes = [tuple(one for one in truth if isinstance(one, Box)) for truth in truths]
     if not found or not isinstance(postprocess, DetectionPostprocess):
         return {}
     measured = detection_metrics(found, boxes, postprocess, labels)

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from model_zoo.postprocess.base import ClassificationDecision, Decision, DetectionDecision, Postprocess
+from model_zoo.postprocess.base import ClassificationDecision, Decision, DetectionDecision, EntityDecision, Postprocess
 from model_zoo.postprocess.classification import ClassificationPostprocess
 from model_zoo.postprocess.detection import DetectionPostprocess
+from model_zoo.postprocess.entities import EntityPostprocess
 from model_zoo.types import TaskKind
 
 _BY_KIND: Mapping[TaskKind, type[Postprocess]] = {
     TaskKind.IMAGE_CLASSIFICATION: ClassificationPostprocess,
     TaskKind.OBJECT_DETECTION: DetectionPostprocess,
     TaskKind.TEXT_CLASSIFICATION: ClassificationPostprocess,
+    TaskKind.NAMED_ENTITIES: EntityPostprocess,
 }
 
 
@@ -30,6 +32,8 @@ __all__ = [
     "Decision",
     "DetectionDecision",
     "DetectionPostprocess",
+    "EntityDecision",
+    "EntityPostprocess",
     "Postprocess",
     "postprocess_of",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from model_zoo.types import Boxes, FloatArray, Labels, LabelSpace, Output, Target
+from model_zoo.types import Boxes, FloatArray, Labels, LabelSpace, Output, Spans, Target
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -47,7 +47,25 @@ class DetectionDecision:
         return self.boxes
 
 
-Decision = ClassificationDecision | DetectionDecision
+@dataclass(frozen=True)
+class EntityDecision:
+    """What is shown of one text: disjoint `spans` in characters of `text`, in its order, and the confidence of each;
+    `confidence` of shape (labels,), the highest that each label has in the text, shown or not; `uncertainty` as of
+    classifications."""
+
+    text: str
+    spans: Spans
+    scores: tuple[float, ...]
+    confidence: FloatArray
+    uncertainty: float
+
+    @property
+    def target(self) -> Spans:
+        """What is claimed, as if a person had marked it."""
+        return self.spans
+
+
+Decision = ClassificationDecision | DetectionDecision | EntityDecision
 """The union of all decisions; grows with the kinds of task. All have `confidence`, `uncertainty` and `target`."""
 
 

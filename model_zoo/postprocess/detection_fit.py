@@ -105,8 +105,10 @@ def calibrate(evidence: Evidence) -> Calibration:
     return Calibration(slopes=tuple(slope for slope, _ in lines), shifts=tuple(shift for _, shift in lines))
 
 
-def thresholds(evidence: Evidence, calibration: Calibration) -> tuple[float, ...]:
-    """For each label the calibrated confidence where F1 is highest, the lowest among equals."""
+def thresholds(
+    evidence: Evidence, calibration: Calibration, grid: npt.NDArray[np.float64] = THRESHOLDS
+) -> tuple[float, ...]:
+    """For each label the calibrated confidence of `grid` where F1 is highest, the lowest among equals."""
     lines = np.array([calibration.slopes, calibration.shifts])[:, evidence.label]
     confidence = Calibration(slopes=tuple(lines[0]), shifts=tuple(lines[1]))(evidence.confidence)
 
@@ -115,7 +117,7 @@ def thresholds(evidence: Evidence, calibration: Calibration) -> tuple[float, ...
             shown = chosen & (confidence >= threshold)
             return 2 * float((shown & evidence.right).sum()) / float(max(shown.sum() + true, 1))
 
-        return float(max(THRESHOLDS, key=lambda threshold: (f1(threshold), -threshold)))
+        return float(max(grid, key=lambda threshold: (f1(threshold), -threshold)))
 
     shared = best(np.ones(len(confidence), np.bool_), int(evidence.true.sum()))
     return tuple(

@@ -64,10 +64,10 @@ class MiniLM(Encoder):
         encodings = self._tokenize(texts)
         done = 0
         # One batch at a time bounds memory; a long request gives way to a short one between two batches.
-        for batch in _batches([len(encoding.ids) for encoding in encodings]):
+        for batch in batches([len(encoding.ids) for encoding in encodings]):
             if watch.cancelled():
                 raise Cancelled(f"Stopped after {done} of {len(texts)} texts.")
-            features[batch] = self._program(*_padded([encodings[index] for index in batch]))[0]
+            features[batch] = self._program(*padded([encodings[index].ids for index in batch]))[0]
             done += len(batch)
             watch.report(Progress(done / len(texts), f"{done} of {len(texts)} texts read"))
         return features
@@ -89,9 +89,10 @@ class MiniLM(Encoder):
         return tokenizer
 
     def _build(self) -> Module:
-        return mean_of_tokens(self._load())
+        return mean_of_tokens(self.bert())
 
-    def _load(self) -> Any:
+    def bert(self) -> Any:
+        """The network alone, loaded anew. Raises `WeightsNotFound`."""
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
@@ -111,7 +112,7 @@ class MiniLM(Encoder):
         return network.eval().requires_grad_(False)
 
 
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+def batches(lengths: Sequence[int]) -> Iterator[list[int]]:
     """Indices in batches of at most `TOKENS_A_BATCH` tokens, padding counted, the shortest texts first."""
     batch: list[int] = []
     for index in sorted(range(len(lengths)), key=lengths.__getitem__):
@@ -123,14 +124,13 @@ def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
         yield batch
 
 
-def _padded(encodings: Sequence[Encoding]) -> Arrays:
+def padded(rows: Sequence[Sequence[int]]) -> Arrays:
     """Token ids and which of them count, both of shape (texts, tokens of the longest)."""
-    longest = max(len(encoding.ids) for encoding in encodings)
-    ids = np.zeros((len(encodings), longest), np.int64)
+    ids = np.zeros((len(rows), max(len(row) for row in rows)), np.int64)
     attended = np.zeros(ids.shape, np.int64)
-    for row, encoding in enumerate(encodings):
-        ids[row, : len(encoding.ids)] = encoding.ids
-        attended[row, : len(encoding.ids)] = 1
+    for at, row in enumerate(rows):
+        ids[at, : len(row)] = row
+        attended[at, : len(row)] = 1
     return ids, attended
 
 

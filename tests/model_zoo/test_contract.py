@@ -1,19 +1,37 @@
-"""What every family of classification promises; `object_detection/test_family.py` is the same for detection."""
+"""What every family of classification promises; `object_detection/test_family.py` is the same for detection.
+
+Last, what every family promises whose kind of task has a row in `KINDS`.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
-from model_zoo.base import Family, Model, Progress, Watch
+from model_zoo.base import Family, Model, Progress, Trained, Watch
 from model_zoo.errors import Cancelled, CheckpointError, TrainingImpossible
 from model_zoo.recipes import Recipe
-from model_zoo.types import ClassificationExample, ClassificationOutput, FloatArray, Item, LabelSpace, Output
+from model_zoo.registry import FAMILIES, family
+from model_zoo.types import (
+    ClassificationExample,
+    ClassificationOutput,
+    Example,
+    FloatArray,
+    Item,
+    LabelSpace,
+    Output,
+    TaskKind,
+)
 from tests.model_zoo.conftest import LABELS
+from tests.model_zoo.named_entities import sentences
 
 Examples = list[ClassificationExample]
 SPACE = LabelSpace(LABELS)
@@ -219,3 +237,114 @@ def test_names_in_any_script_and_length_survive(some_family: Family, examples: E
     renamed = [replace(e, labels=frozenset(names[LABELS.index(label)] for label in e.labels)) for e in examples]
     some_family.train(renamed, LabelSpace(names), Recipe()).model.save(tmp_path)
     assert some_family.load(tmp_path).labels == LabelSpace(names)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Examples of one kind of task that a tiny configuration learns in a second, of at least two labels; `hostile`
+    are inputs that are hard to read, and that it must answer all the same."""
+
+    labels: tuple[str, ...]
+    examples: Callable[[], Sequence[Example]]
+    hostile: Sequence[Item]
+    overrides: Mapping[str, float]
+
+
+KINDS: Mapping[TaskKind, Kind] = {
+    TaskKind.NAMED_ENTITIES: Kind(sentences.LABELS, sentences.examples, sentences.HOSTILE, {"iterations": 20}),
+}
+
+
+def numbers(outputs: Sequence[Output]) -> list[list[npt.NDArray[Any]]]:
+    """The arrays of each output."""
+    return [[value for value in vars(output).values() if isinstance(value, np.ndarray)] for output in outputs]
+
+
+def alike(first: Sequence[Output], second: Sequence[Output], tolerance: float = 0.0) -> None:
+    for one, other in zip(numbers(first), numbers(second), strict=True):
+        for array, wanted in zip(one, other, strict=True):
+            np.testing.assert_allclose(array, wanted, atol=tolerance, rtol=0)
+
+
+Made = tuple[Family, Kind, Trained, list[float]]
+
+
+@pytest.fixture(scope="module", params=[known.name for known in FAMILIES if known.task in KINDS])
+def made(request: pytest.FixtureRequest) -> Made:
+    """A family, its kind's row, what it made of the examples, and the losses that it told."""
+    chosen = family(request.param)
+    kind, losses = KINDS[chosen.task], list[float]()
+    watch = Watch(report=lambda progress: losses.append(progress.loss) if progress.loss is not None else None)
+    recipe = Recipe(overrides=kind.overrides)
+    return chosen, kind, chosen.train(kind.examples(), LabelSpace(kind.labels), recipe, watch=watch), losses
+
+
+class TestEveryKind:
+    def test_the_loss_falls(self, made: Made) -> None:
+        _, _, trained, losses = made
+        assert trained.loss == losses[-1] < losses[0] / 2
+
+    def test_saved_and_loaded_it_answers_identically(self, made: Made, tmp_path: Path) -> None:
+        chosen, kind, trained, _ = made
+        inputs = [example.item for example in kind.examples()]
+        trained.model.save(tmp_path / "artifact")
+        loaded = chosen.load(tmp_path / "artifact", LabelSpace(kind.labels))
+        alike(loaded.predict(inputs), trained.model.predict(inputs))
+        assert loaded.nbytes == trained.model.nbytes > 0
+        assert loaded.family is type(chosen)
+        with pytest.raises(CheckpointError, match="in this order"):
+            chosen.load(tmp_path / "artifact", LabelSpace(kind.labels[::-1]))
+        (tmp_path / "artifact" / "weights.safetensors").write_bytes(b"broken")
+        with pytest.raises(CheckpointError, match="train again"):
+            chosen.load(tmp_path / "artifact")
+
+    def test_a_batch_equals_its_items(self, made: Made) -> None:
+        _, kind, trained, _ = made
+        inputs = [example.item for example in kind.examples()]
+        apart = [output for item in inputs for output in trained.model.predict([item])]
+        alike(trained.model.predict(inputs), apart, 1e-4)
+        assert trained.model.predict([]) == []
+
+    def test_deterministic_under_a_seed(self, made: Made) -> None:
+        chosen, kind, trained, _ = made
+        again = chosen.train(kind.examples(), LabelSpace(kind.labels), Recipe(overrides=kind.overrides))
+        inputs = [example.item for example in kind.examples()]
+        alike(again.model.predict(inputs), trained.model.predict(inputs))
+        assert [output is None for output in again.out_of_fold] == [output is None for output in trained.out_of_fold]
+        assert len(trained.out_of_fold) == len(inputs)
+
+    def test_one_label_only(self, made: Made) -> None:
+        chosen, kind, _, _ = made
+        only = [example for example in kind.examples() if is_of(example, kind.labels[0])]
+        trained = chosen.train(only, LabelSpace(kind.labels[:1]), Recipe(overrides=kind.overrides))
+        assert len(trained.model.predict([only[0].item])) == 1
+
+    def test_cancelled_within_two_seconds(self, made: Made) -> None:
+        chosen, kind, _, _ = made
+        asked: list[float] = []
+
+        def cancelled() -> bool:
+            asked.append(time.monotonic())
+            return len(asked) > 3
+
+        with pytest.raises(Cancelled):
+            chosen.train(kind.examples(), LabelSpace(kind.labels), Recipe(), watch=Watch(cancelled=cancelled))
+        assert time.monotonic() - asked[-1] < 2
+
+    def test_nothing_to_learn_from_and_unknown_wishes(self, made: Made) -> None:
+        chosen, kind, _, _ = made
+        with pytest.raises(TrainingImpossible, match="at least one"):
+            chosen.train([], LabelSpace(kind.labels), Recipe())
+        with pytest.raises(TrainingImpossible, match="wanted one of"):
+            chosen.train(kind.examples(), LabelSpace(kind.labels), Recipe(overrides={"unheard_of": 1}))
+
+    def test_hostile_inputs_are_answered(self, made: Made) -> None:
+        _, kind, trained, _ = made
+        outputs = trained.model.predict([trained.model.prepare(item) for item in kind.hostile])
+        assert all(np.isfinite(array).all() for arrays in numbers(outputs) for array in arrays)
+
+
+def is_of(example: Example, label: str) -> bool:
+    """Whether all that is said of the example is this label, and something is."""
+    regions = next(value for value in vars(example).values() if isinstance(value, tuple))
+    return {region.label for region in regions} == {label}

@@ -41,7 +41,7 @@ FORMATS: Mapping[str, Format] = {
     "yolo": Format(_BOXES, yolo.read),
     "masks": Format((Kind.SEGMENTATION, Kind.OBJECT_DETECTION), masks.read),
     "keypoints-csv": Format((Kind.KEYPOINTS,), keypoints_csv.read),
-    "conll": Format((Kind.TOKEN_CLASSIFICATION,), conll.read),
+    "conll": Format((Kind.NAMED_ENTITIES,), conll.read),
     "crowd": Format((Kind.CROWD,), crowd.read),
     "mot": Format((Kind.OBJECT_DETECTION,), mot.read),
 }

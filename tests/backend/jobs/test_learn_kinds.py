@@ -30,6 +30,7 @@ from model_zoo.base import Watch
 from model_zoo.errors import Cancelled
 from model_zoo.postprocess import postprocess_of
 from model_zoo.types import Item, TaskKind
+from tests.model_zoo.named_entities import sentences
 
 UID = "1.1795149789"
 
@@ -57,6 +58,25 @@ def street_records() -> list[Record]:
             result.append(region(control, "rectanglelabels", {**percent, "rectanglelabels": [drawn.label]}))
         made.append(record(number, {"image": address}, result))
     return made
+
+
+ENTITIES_CONFIG = (
+    '<View><Text name="text" value="$text"/><Labels name="what" toName="text">'
+    + "".join(f'<Label value="{name}"/>' for name in sentences.LABELS)
+    + "</Labels></View>"
+)
+
+
+def entity_records() -> list[Record]:
+    control = control_of(ENTITIES_CONFIG)
+    return [
+        record(
+            number,
+            {"text": example.item.input},
+            [region(control, "labels", {"start": s.start, "end": s.end, "labels": [s.label]}) for s in example.spans],
+        )
+        for number, example in enumerate(sentences.examples(), 1)
+    ]
 
 
 def record(task: int, data: Mapping[str, Any], result: Iterable[Mapping[str, Any]]) -> Record:
@@ -88,6 +108,10 @@ class Case:
 CASES = [
     pytest.param(
         Case(TICKETS_CONFIG, ticket_records, {}, frozenset({"out_of_fold_accuracy"})), id="text_classification"
+    ),
+    pytest.param(
+        Case(ENTITIES_CONFIG, entity_records, {"prelabel_iterations": "20"}, frozenset({"out_of_fold_f1", "examples"})),
+        id="named_entities",
     ),
     pytest.param(
         Case(

@@ -43,6 +43,7 @@ class TestControls:
             data_key="text",
             labels=(Label("A"), Label("B")),
             attributes={"name": "topic", "toname": "object"},
+            object_attributes={"name": "object", "value": "$text"},
         )
 
     def test_an_image_is_fetched_and_a_text_only_as_url(self) -> None:
@@ -290,7 +291,7 @@ class TestBoxes:
         more = NAMES + '<Labels name="colour" toName="image"><Label value="red"/></Labels>'
         parsed = parse_config(boxes("Rectangle", "", more))
         assert [control.labels_name for control in parsed.controls] == ["what"]
-        assert parsed.skipped == ('Labels "colour" is skipped: there is no model for Labels yet.',)
+        assert parsed.skipped == ('Labels "colour" is skipped: there is no model for Labels on Image yet.',)
 
     @pytest.mark.parametrize(
         ("xml", "reason"),

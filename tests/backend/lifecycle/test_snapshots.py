@@ -21,6 +21,7 @@ from backend.projects.provenance import Provenance
 from backend.projects.record import ProjectRecord
 from backend.projects.roles import Role
 from backend.settings import Settings
+from backend.simulation.readers import read_set
 from backend.store.manifest import Manifest
 from backend.store.objects import ObjectStore
 from backend.store.projects import ProjectRecords
@@ -204,23 +205,40 @@ def test_csv_has_a_row_a_task(texts: Data, tmp_path: Path) -> None:
     ]
 
 
+def entity_record(data: dict[str, Any], kind: str, *values: dict[str, Any]) -> Record:
+    regions = [{"from_name": "entity", "to_name": "text", "type": kind, "value": value} for value in values]
+    return Record(1, data, (Annotation(1, tuple(regions)),))
+
+
 def test_conll_has_a_line_a_word(tmp_path: Path) -> None:
-    value = {"start": 7, "end": 11, "text": "Oslo", "labels": ["city"]}
-    region = {"from_name": "entity", "to_name": "text", "type": "labels", "value": value}
-    record = Record(1, {"text": "I like Oslo a lot"}, (Annotation(1, (region,)),))
-    FORMATS["conll"](_unparsed(ENTITIES), [record], tmp_path / "conll")
+    """Spans that end within what a tokenizer would call a word are whole, and what is written can be read again."""
+    text = "🙂 I like New York's Oslo."
+    values = [{"start": 9, "end": 17, "labels": ["city"]}, {"start": 20, "end": 24, "labels": ["city"]}]
+    FORMATS["conll"](parse_config(ENTITIES), [entity_record({"text": text}, "labels", *values)], tmp_path / "conll")
+    written = tmp_path / "conll" / "result.conll"
+    lines = written.read_text().splitlines()
+    assert lines[0] == "-DOCSTART- -X- O"
+    tagged = [line.split(" -X- _ ") for line in lines[1:] if line]
+    assert [word for word, tag in tagged if tag != "O"] == ["New", "York", "Oslo"]
+    assert [tag for _, tag in tagged if tag != "O"] == ["B-city", "I-city", "B-city"]
+    (task,) = read_set(written, "conll").tasks
+    assert [region["value"]["text"] for region in task["annotations"][0]["result"]] == ["New York", "Oslo"]
+
+
+def test_conll_and_manifest_of_dialogues(tmp_path: Path) -> None:
+    config = parse_config(
+        '<View><Paragraphs name="text" value="$turns"/><ParagraphLabels name="entity" toName="text">'
+        '<Label value="city"/></ParagraphLabels></View>'
+    )
+    turns = [{"author": "A", "text": "🙂 Hi"}, {"author": "B", "text": "🙂 Oslo!"}]
+    value = {"start": "1", "startOffset": 3, "end": "1", "endOffset": 7, "paragraphlabels": ["city"]}
+    record = entity_record({"turns": turns}, "paragraphlabels", value)
+    FORMATS["conll"](config, [record], tmp_path / "conll")
     assert "Oslo -X- _ B-city" in (tmp_path / "conll" / "result.conll").read_text()
-
-
-def _unparsed(xml: str) -> Any:
-    """A config of labels that no model learns yet: exporters need its text alone."""
-
-    class Config:
-        pass
-
-    made = Config()
-    made.__dict__["xml"] = xml
-    return made
+    (line,) = augmented_manifest(config, [record])
+    (entity,) = line["entity"]["annotations"]["entities"]
+    assert (entity["text"], entity["label"]) == ("Oslo", "city")
+    assert line["entity-metadata"]["type"] == "groundtruth/text-span"
 
 
 def test_what_does_not_fit_is_said_and_nothing_is_overwritten(texts: Data, tmp_path: Path) -> None:

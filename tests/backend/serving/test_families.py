@@ -10,8 +10,10 @@ from backend.errors import InvalidConfig
 from backend.labelstudio.config import Control, parse_config
 from backend.serving.families import WEIGHTS_FILE, Families
 from backend.store.manifest import ControlVersion
+from model_zoo.base import Family
 from model_zoo.errors import UnknownFamily
 from model_zoo.registry import FAMILIES
+from model_zoo.types import TaskKind
 
 TEXT = "text_classification/minilm_linear.v1"
 IMAGE = "image_classification/efficientnet_lite0_linear.v1"
@@ -31,11 +33,18 @@ def test_each_kind_of_object_has_a_default(tag: str, name: str) -> None:
     assert Families().of(control(tag=tag)).name == name
 
 
-@pytest.mark.parametrize("name", [kind.name for kind in FAMILIES])
-def test_every_family_can_be_chosen_by_name(name: str) -> None:
-    tag = "Text" if name.startswith("text_") else "Image"
-    asks = "RectangleLabels" if name.startswith("object_detection/") else "Choices"
-    assert Families().of(control(f'prelabel_model="{name}"', tag, asks)).name == name
+ASKED = {
+    TaskKind.IMAGE_CLASSIFICATION: ("Image", "Choices"),
+    TaskKind.OBJECT_DETECTION: ("Image", "RectangleLabels"),
+    TaskKind.TEXT_CLASSIFICATION: ("Text", "Choices"),
+    TaskKind.NAMED_ENTITIES: ("Text", "Labels"),
+}
+"""An object tag and a control tag that pose each kind of task."""
+
+
+@pytest.mark.parametrize("kind", FAMILIES, ids=[kind.name for kind in FAMILIES])
+def test_every_family_can_be_chosen_by_name(kind: type[Family]) -> None:
+    assert Families().of(control(f'prelabel_model="{kind.name}"', *ASKED[kind.task])).name == kind.name
 
 
 def test_a_default_once_chosen_stays(tmp_path: Path) -> None:

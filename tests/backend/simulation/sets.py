@@ -124,6 +124,18 @@ def conll(file: Path) -> Path:
     return file
 
 
+def people(file: Path, count: int = 40) -> Path:
+    """Who went where, a sentence each; some name nobody."""
+    names, towns = ("Ada", "Grace", "Alan", "Linus"), ("Rome", "Oslo", "Lima", "Vienna", "Paris")
+    rows = []
+    for at in range(count):
+        who, where = names[at % len(names)], towns[at % len(towns)]
+        said = [("Yesterday", "O"), (who, "B-person"), ("went", "O"), ("to", "O"), (where, "B-place"), (".", "O")]
+        rows += [*(said if at % 4 else [("It", "O"), ("rained", "O"), (".", "O")]), None]
+    file.write_text("".join("\n" if row is None else f"{row[0]}\t{row[1]}\n" for row in rows))
+    return file
+
+
 def crowd(folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     (folder / "labels.yaml").write_text("{1: {10: true, 11: false}, 2: {10: false}, 3: 7}")

@@ -14,7 +14,7 @@ from backend.labelstudio.config import Control, parse_config
 from backend.simulation.annotator import Work, alone, annotate
 from backend.simulation.costs import Costs, default_costs
 from backend.simulation.labelled import Kind, labelling_config
-from backend.simulation.regions import boxes, choice
+from backend.simulation.regions import boxes, choice, spans
 from model_zoo.types import Box, TaskKind
 
 LABELS = ("a", "b", "c")
@@ -23,6 +23,8 @@ ONE = parse_config(labelling_config(Kind.TEXT_CLASSIFICATION, LABELS)).controls[
 SEVERAL = parse_config(
     labelling_config(Kind.TEXT_CLASSIFICATION, LABELS).replace('choice="single"', 'choice="multiple"')
 ).controls[0]
+
+SPANS = parse_config(labelling_config(Kind.NAMED_ENTITIES, LABELS)).controls[0]
 
 SIZE = (100, 100)
 
@@ -48,6 +50,23 @@ def counted(work: Work, shown: int, true: int) -> None:
     assert changed <= work.move + work.relabel <= 2 * changed
     assert work.labels == true
     assert 0 <= work.efficiency <= 1
+
+
+marked = st.lists(st.tuples(st.integers(0, 20), st.integers(1, 9), st.sampled_from(LABELS)), max_size=6).map(
+    lambda found: spans("x" * 30, [(start, start + length, label) for start, length, label in found])
+)
+
+
+@given(marked, marked)
+def test_spans_are_corrected(shown: Any, truth: Any) -> None:
+    submitted = annotate(SPANS, shown, truth)
+    evaluation = EVALUATIONS[TaskKind.NAMED_ENTITIES]
+    before, after, true = (decoded(SPANS, result) for result in (shown, submitted.result, truth))
+    assert evaluation.edits(after, true) == 0
+    counted(submitted.work, len(shown), len(truth))
+    edits = evaluation.edits(before, true)
+    assert submitted.work.move + submitted.work.relabel >= edits - submitted.work.add - submitted.work.delete
+    assert alone(SPANS, truth).actions == len(truth)
 
 
 @given(pictures, pictures)

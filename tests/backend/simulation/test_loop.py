@@ -95,8 +95,8 @@ def test_budgets_beyond_the_set_end_with_it(texts: LabelledSet, settings: Settin
 
 
 def test_kinds_without_model_say_so(tmp_path: Path, settings: Settings) -> None:
-    found = read_set(sets.conll(tmp_path / "a.conll"), "conll")
-    with pytest.raises(InvalidRequest, match=r"no model yet that finds entities.*prelabel import"):
+    found = read_set(sets.crowd(tmp_path / "crowd"), "crowd")
+    with pytest.raises(InvalidRequest, match=r"nothing yet that learns from what many.*prelabel import"):
         next(simulate(settings, found, PLAN))
     readable = {kind for form in FORMATS.values() for kind in form.kinds}
     assert readable == set(Kind)
@@ -149,6 +149,16 @@ def test_boxes_are_proposed_corrected_and_measured(tmp_path: Path, settings: Set
         changes = run.metrics["move_count"] + run.metrics["relabel_count"]
         assert untouched + drawn <= run.actions_manual <= untouched + drawn + changes
         assert run.seconds_manual == costs.add * run.actions_manual
+
+
+def test_spans_are_proposed_corrected_and_measured(tmp_path: Path, settings: Settings) -> None:
+    found = read_set(sets.people(tmp_path / "people.conll"), "conll")
+    plan = Plan((Dealing.RANDOM,), (5, 20), 1, 0.3, default_costs(Kind.NAMED_ENTITIES))
+    first, second = simulate(settings, found, plan)
+    assert (first.metric_name, second.metric_name) == ("f1", "f1")
+    assert second.metric > 0.9
+    assert second.metrics["f1_low"] <= second.metric <= second.metrics["f1_high"]
+    assert second.actions_assisted < second.actions_manual
 
 
 def test_command(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 from model_zoo.base import Progress, Watch
 from model_zoo.errors import Cancelled, UnreadableInput, WeightsNotFound
 from model_zoo.runtime import Runtime, shared_runtime
-from model_zoo.text_classification.minilm import TOKENS_A_BATCH, MiniLM, _batches
+from model_zoo.text_classification.minilm import TOKENS_A_BATCH, MiniLM, batches
 
 TEXTS = [
     "",
@@ -57,9 +57,9 @@ def test_shape_and_length(encoder: MiniLM) -> None:
 
 def test_batches_hold_every_text_once_and_are_bounded() -> None:
     lengths = np.random.default_rng(0).integers(2, 257, 500).tolist()
-    batches = list(_batches(lengths))
-    assert sorted(index for batch in batches for index in batch) == list(range(500))
-    assert all(len(batch) * max(lengths[index] for index in batch) <= TOKENS_A_BATCH for batch in batches)
+    made = list(batches(lengths))
+    assert sorted(index for batch in made for index in batch) == list(range(500))
+    assert all(len(batch) * max(lengths[index] for index in batch) <= TOKENS_A_BATCH for batch in made)
 
 
 def test_threads_get_what_one_gets(encoder: MiniLM) -> None:

@@ -1,0 +1,1 @@
+"""Families that find labelled spans in texts."""

@@ -1,0 +1,84 @@
+"""The trained tagger: a head and chain of its own on the shared frozen reader of words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from model_zoo import checkpoint
+from model_zoo.base import Model
+from model_zoo.errors import CheckpointError
+from model_zoo.named_entities.fitting import Head
+from model_zoo.named_entities.reading import Passage
+from model_zoo.named_entities.tags import tag_count
+from model_zoo.named_entities.words import read_whole
+from model_zoo.types import EntityOutput, FloatArray, Item, LabelSpace, Output
+
+if TYPE_CHECKING:
+    from model_zoo.named_entities.family import MiniLMTagger
+    from model_zoo.programs.program import Program
+
+
+class TaggerModel(Model):
+    """Immutable, so safe to use from several threads."""
+
+    def __init__(self, owner: MiniLMTagger, labels: LabelSpace, head: Head) -> None:
+        self.family = type(owner)
+        self.labels = labels
+        self.head = head
+        self._owner = owner
+
+    def predict(self, items: Sequence[Item]) -> list[Output]:
+        texts = [read_whole(item.input) for item in items]
+        passages = self._owner.reader().read(texts)
+        return [output(self.head, text, read, len(self.labels)) for text, read in zip(texts, passages, strict=True)]
+
+    def prepare(self, item: Item) -> Item:
+        read_whole(item.input)
+        return item
+
+    def programs(self) -> tuple[Program, ...]:
+        return (self._owner.reader().program,)
+
+    def save(self, folder: Path) -> None:
+        settings = {"reader": self._owner.reader().name}
+        checkpoint.write(folder, checkpoint.Checkpoint(self.family.name, self.labels, settings, self.head.arrays()))
+
+    @property
+    def nbytes(self) -> int:
+        return sum(int(array.nbytes) for array in self.head.arrays().values())
+
+
+def output(head: Head, text: str, passages: Sequence[Passage], labels: int) -> EntityOutput:
+    """The likely spans of a text, given its passages."""
+    rows: dict[tuple[int, int], FloatArray] = {}
+    for passage in passages:
+        for first, last, label, chance in head.chain.candidates(head.scores(passage)):
+            place = (passage.words[first].start, passage.words[last - 1].end)
+            row = rows.setdefault(place, np.zeros(labels, np.float32))
+            row[label] = chance
+    if not rows:
+        return EntityOutput(text, np.empty((0, 2), np.int64), np.empty((0, labels), np.float32))
+    return EntityOutput(text, np.array(list(rows), np.int64), np.stack(list(rows.values())))
+
+
+def load(owner: MiniLMTagger, folder: Path, labels: LabelSpace | None) -> TaggerModel:
+    """Read what `TaggerModel.save` wrote; the network it was trained on must be the one at hand."""
+    found = checkpoint.read(folder, owner.name, labels)
+    reader = owner.reader()
+    if found.settings.get("reader") != reader.name:
+        raise CheckpointError(
+            f"Got a tagger trained on {found.settings.get('reader')!r}, wanted one on {reader.name!r}; "
+            "put those weights back, or train again."
+        )
+    head = Head.from_arrays(found.arrays)
+    if len(head.bias) != tag_count(len(found.labels)) or head.weight.shape[1] != reader.dimensions:
+        raise CheckpointError(
+            f"Got a tagger of {len(head.bias)} tags and {head.weight.shape[1]} dimensions, wanted "
+            f"{tag_count(len(found.labels))} and {reader.dimensions}; train again."
+        )
+    # The caller's descriptions may be newer than those the model was saved with.
+    return TaggerModel(owner, labels or found.labels, head)
