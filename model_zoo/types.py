@@ -37,12 +37,14 @@ class LabelSpace:
 
     `multiple` says whether several labels may hold at once (independent sigmoids) or exactly one
     does (a softmax). `descriptions` are what each label is called in words, its aliases and hints
-    included, for models that work before any label exists; one tuple per label.
+    included, for models that work before any label exists; one tuple per label. `ordered` says that the labels are
+    steps of a scale, from its lowest to its highest.
     """
 
     names: tuple[str, ...]
     multiple: bool = False
     descriptions: tuple[tuple[str, ...], ...] = ()
+    ordered: bool = False
 
     def __post_init__(self) -> None:
         if len(set(self.names)) != len(self.names):

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from backend.evaluation.base import Evaluation
 from backend.evaluation.classification import ClassificationEvaluation
 from backend.evaluation.detection import DetectionEvaluation
-from model_zoo.types import TaskKind
+from backend.evaluation.ordered import OrderedEvaluation
+from model_zoo.types import LabelSpace, TaskKind
 
 _CLASSIFICATION = ClassificationEvaluation()
 
@@ -17,3 +18,8 @@ EVALUATIONS: Mapping[TaskKind, Evaluation] = {
     TaskKind.TEXT_CLASSIFICATION: _CLASSIFICATION,
 }
 """Every kind of task; a test holds the table against `TaskKind`."""
+
+
+def evaluation_of(kind: TaskKind, labels: LabelSpace) -> Evaluation:
+    """How answers to this kind of task are judged, where the labels may make a difference."""
+    return OrderedEvaluation(labels) if labels.ordered else EVALUATIONS[kind]

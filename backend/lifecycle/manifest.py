@@ -34,8 +34,7 @@ def augmented_manifest(config: LabellingConfig, records: Iterable[Record]) -> It
 def _source(config: LabellingConfig, record: Record) -> dict[str, Any]:
     control = config.controls[0]
     value = record.data.get(control.data_key)
-    is_text = control.object_tag == "Text" and not control.fetched
-    return {"source" if is_text else "source-ref": value}
+    return {"source-ref" if control.fetched else "source": value}
 
 
 def _attributes(control: Control, record: Record) -> dict[str, Any]:

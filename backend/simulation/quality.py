@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from backend.converters import CONVERTERS
-from backend.evaluation.kinds import EVALUATIONS
+from backend.evaluation.kinds import evaluation_of
 from backend.jobs.featurise import Featuriser
 from backend.labelstudio.config import Control
 from backend.serving.pool import LoadedVersion
@@ -46,7 +46,7 @@ def quality(
     for start in range(0, len(items), AT_ONCE):
         outputs += loaded.model.predict(items[start : start + AT_ONCE])
     labels, postprocess = loaded.model.labels, loaded.postprocess
-    figures = EVALUATIONS[loaded.family.task].measure(outputs, truths, postprocess, labels)
+    figures = evaluation_of(loaded.family.task, labels).measure(outputs, truths, postprocess, labels)
     return {**figures, **_precisions(outputs, truths, postprocess, labels)}
 
 
