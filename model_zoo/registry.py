@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from model_zoo.base import Family
+from model_zoo.captions.family import ShowAndTell
 from model_zoo.errors import UnknownFamily, WeightsNotFound
 from model_zoo.image_classification.efficientnet_lite0_linear import EfficientNetLite0Linear
 from model_zoo.image_classification.mobilenet_v2_linear import MobileNetV2Linear
@@ -18,7 +19,14 @@ from model_zoo.text_classification.minilm_linear import MiniLMLinear
 from model_zoo.types import TaskKind
 from model_zoo.weights import locate
 
-FAMILIES: tuple[type[Family], ...] = (MiniLMLinear, EfficientNetLite0Linear, MobileNetV2Linear, YoloV1, YoloV3Tiny)
+FAMILIES: tuple[type[Family], ...] = (
+    MiniLMLinear,
+    EfficientNetLite0Linear,
+    MobileNetV2Linear,
+    YoloV1,
+    YoloV3Tiny,
+    ShowAndTell,
+)
 """Every family. The first of a task's is its default for new projects; older ones keep what their versions name."""
 
 

@@ -26,6 +26,7 @@ Input = str | ImageSource
 class TaskKind(str, Enum):
     """The kinds of task that families solve; the first part of every family's name."""
 
+    CAPTIONS = "captions"
     IMAGE_CLASSIFICATION = "image_classification"
     OBJECT_DETECTION = "object_detection"
     TEXT_CLASSIFICATION = "text_classification"
@@ -92,7 +93,18 @@ Labels = frozenset[str]
 Boxes = tuple[Box, ...]
 """What is true of an image for detection: every object, none left out."""
 
-Target = Labels | Boxes
+Caption = str
+"""A sentence about an image."""
+
+
+@dataclass(frozen=True)
+class Captions:
+    """What is said of an image: one caption or several, in the order in which they were written."""
+
+    texts: tuple[Caption, ...]
+
+
+Target = Labels | Boxes | Captions
 """The union of all that people say of an item; grows with the kinds of task."""
 
 
@@ -112,7 +124,15 @@ class DetectionExample:
     boxes: Boxes
 
 
-Example = ClassificationExample | DetectionExample
+@dataclass(frozen=True)
+class CaptionExample:
+    """One image with what people say of it: at least one caption."""
+
+    item: Item
+    captions: Captions
+
+
+Example = ClassificationExample | DetectionExample | CaptionExample
 """The union of all example types; grows with the kinds of task."""
 
 
@@ -137,19 +157,35 @@ class DetectionOutput:
     height: int
 
 
-Output = ClassificationOutput | DetectionOutput
+@dataclass(frozen=True)
+class CaptionOutput:
+    """Captions, the best first, none twice, with `scores` of shape (captions,) in [0, 1], raw: one family's say how
+    good a caption is, in order, and nothing beside another family's."""
+
+    captions: tuple[Caption, ...]
+    scores: FloatArray
+
+
+Output = ClassificationOutput | DetectionOutput | CaptionOutput
 """The union of all output types; grows with the kinds of task."""
 
 
 def example(kind: TaskKind, item: Item, target: Target) -> Example:
     """An item with what is true of it, as families of this kind learn from it."""
-    if kind is TaskKind.OBJECT_DETECTION:
-        if isinstance(target, frozenset):
-            raise TypeError(f"Got the labels {sorted(target)}, wanted boxes to learn {kind.value} from.")
+    if kind is TaskKind.CAPTIONS and isinstance(target, Captions):
+        return CaptionExample(item, target)
+    if kind is TaskKind.OBJECT_DETECTION and isinstance(target, tuple):
         return DetectionExample(item, target)
-    if isinstance(target, tuple):
-        raise TypeError(f"Got {len(target)} boxes, wanted labels to learn {kind.value} from.")
-    return ClassificationExample(item, target)
+    if kind in (TaskKind.IMAGE_CLASSIFICATION, TaskKind.TEXT_CLASSIFICATION) and isinstance(target, frozenset):
+        return ClassificationExample(item, target)
+    raise TypeError(f"Got {spoken(target)}, wanted something else to learn {kind.value} from.")
+
+
+def spoken(target: Target) -> str:
+    """What a target holds, in a few words."""
+    if isinstance(target, frozenset):
+        return f"the labels {sorted(target)}"
+    return f"{len(target.texts)} captions" if isinstance(target, Captions) else f"{len(target)} boxes"
 
 
 def stack_features(items: Sequence[Item]) -> FloatArray:

@@ -10,6 +10,7 @@ from backend.converters.rating import RatingConverter
 from backend.converters.rectangle import RectangleConverter
 from backend.converters.rectangle_labels import RectangleLabelsConverter
 from backend.converters.taxonomy import TaxonomyConverter
+from backend.converters.text_area import TextAreaConverter
 
 CONVERTERS: Mapping[str, Converter] = {
     converter.tag: converter
@@ -19,6 +20,7 @@ CONVERTERS: Mapping[str, Converter] = {
         TaxonomyConverter(),
         RectangleLabelsConverter(),
         RectangleConverter(),
+        TextAreaConverter(),
     )
 }
 """The converter of each control tag that can be learnt; the same tags as in `labelstudio.config.TRAINABLE`."""

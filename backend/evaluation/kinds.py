@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from backend.evaluation.base import Evaluation
+from backend.evaluation.captions import CaptionEvaluation
 from backend.evaluation.classification import ClassificationEvaluation
 from backend.evaluation.detection import DetectionEvaluation
 from backend.evaluation.ordered import OrderedEvaluation
@@ -13,6 +14,7 @@ from model_zoo.types import LabelSpace, TaskKind
 _CLASSIFICATION = ClassificationEvaluation()
 
 EVALUATIONS: Mapping[TaskKind, Evaluation] = {
+    TaskKind.CAPTIONS: CaptionEvaluation(),
     TaskKind.IMAGE_CLASSIFICATION: _CLASSIFICATION,
     TaskKind.OBJECT_DETECTION: DetectionEvaluation(),
     TaskKind.TEXT_CLASSIFICATION: _CLASSIFICATION,

@@ -17,7 +17,7 @@ from defusedxml.common import DTDForbidden
 from defusedxml.ElementTree import fromstring
 
 from backend.errors import InvalidConfig
-from backend.labelstudio.controls import LABELLED_APART, TRAINABLE, Control, Label, shorten
+from backend.labelstudio.controls import LABELLED_APART, TRAINABLE, UNLABELLED, Control, Label, shorten
 from backend.labelstudio.labels import HIGHEST_RATING, READERS, label_of, lowered
 
 if TYPE_CHECKING:
@@ -202,14 +202,19 @@ def _source_obstacle(element: ElementTree.Element, target: ElementTree.Element) 
 def _label_obstacle(
     element: ElementTree.Element, attributes: Mapping[str, str], labels: tuple[Label, ...]
 ) -> str | None:
+    tag = _CANONICAL[element.tag.lower()]
+    if tag in UNLABELLED:
+        filled = "its text comes from each task's data (value), and only what people write can be learnt yet."
+        return filled if attributes.get("value") else None
     if attributes.get("value") or attributes.get("apiurl") or any(_is_variable(label.value) for label in labels):
         return "its labels come from each task's data, and only labels written into the config can be learnt yet."
     unlearnt = next((reason for name, reason in _UNLEARNT.items() if attributes.get(name) == "true"), None)
     if unlearnt is not None:
         return unlearnt
-    if labels:
-        return None
-    tag = _CANONICAL[element.tag.lower()]
+    return None if labels else _no_labels(element, attributes, tag)
+
+
+def _no_labels(element: ElementTree.Element, attributes: Mapping[str, str], tag: str) -> str:
     if tag == "Rating":
         got = shorten(attributes.get("maxrating", ""))
         return f'its maxRating is "{got}", wanted a whole number from 1 to {HIGHEST_RATING}.'

@@ -18,12 +18,16 @@ TRAINABLE: Mapping[str, frozenset[str]] = {
     "Rating": CLASSIFIED,
     "Taxonomy": CLASSIFIED,
     "RectangleLabels": frozenset({"Image"}),
+    "TextArea": frozenset({"Image"}),
     "Rectangle": frozenset({"Image"}),
 }
 """Control tags that can be learnt, with the object tags they can be learnt on."""
 
 LABELLED_APART = frozenset({"Rectangle"})
 """Shapes without labels of their own: `Labels` on the same object name them, in a second region of the same id."""
+
+UNLABELLED = frozenset({"TextArea"})
+"""Control tags in which people write instead of choosing labels."""
 
 ORDERED = frozenset({"Rating"})
 """Control tags whose labels are steps of a scale, in the order of the labels."""
@@ -99,8 +103,8 @@ class Control:
 
     @property
     def at_most(self) -> int | None:
-        """How many labels may hold at once; None where nothing bounds them."""
-        text = self.attributes.get("maxusages", "")
+        """How many labels may hold at once, or texts be submitted; None where nothing bounds them."""
+        text = self.attributes.get("maxsubmissions" if self.tag in UNLABELLED else "maxusages", "")
         return int(text) if re.fullmatch(r"[1-9][0-9]{0,5}", text) else None
 
     @property

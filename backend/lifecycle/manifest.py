@@ -15,7 +15,7 @@ from backend.converters.geometry import in_pixels
 from backend.jobs.examples import TEACHES, answer_of
 from backend.labelstudio.config import Control, LabellingConfig
 from backend.store.records import Annotation, Record
-from model_zoo.types import Boxes, Labels, Target
+from model_zoo.types import Boxes, Captions, Labels, Target
 
 DEPTH = 3
 """Channels, which the format wants; pictures are read as RGB."""
@@ -43,7 +43,13 @@ def _attributes(control: Control, record: Record) -> dict[str, Any]:
     if target is None:
         return {}
     annotation = _behind(control, record, target)
-    value, more = _boxes(control, target, annotation) if isinstance(target, tuple) else _labels(control, target)
+    if isinstance(target, Captions):
+        value: Any = list(target.texts)
+        more: dict[str, Any] = {"type": "prelabel/captions"}  # the format has none of its own
+    elif isinstance(target, tuple):
+        value, more = _boxes(control, target, annotation)
+    else:
+        value, more = _labels(control, target)
     metadata = {
         **more,
         "job-name": "prelabel",

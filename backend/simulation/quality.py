@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from model_zoo.postprocess import Postprocess
 
 MAIN_METRIC: Mapping[TaskKind, str] = {
+    TaskKind.CAPTIONS: "token_f1",
     TaskKind.IMAGE_CLASSIFICATION: "accuracy",
     TaskKind.TEXT_CLASSIFICATION: "accuracy",
     TaskKind.OBJECT_DETECTION: "map50",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from backend.labelstudio.config import parse_config
@@ -34,6 +37,21 @@ PAGES = {
     "Disgusting loaf of bread, never again": ANGRY,
 }
 WAITING = ["Thanks, what a nice ride by train", "Terrible mouldy bread, I am very angry"]
+
+
+CAPTIONS_CONFIG = """<View>
+  <Image name="image" value="$image"/>
+  <TextArea name="caption" toName="image" maxSubmissions="1" editable="true"/>
+</View>"""
+COLOURS = {"red": "A red square.", "blue": "A blue square."}
+
+
+def picture(colour: str, shade: int) -> str:
+    """A square with some texture, as a data URI; each `shade` is another."""
+    image = Image.effect_noise((96, 96), 8 + shade).convert("RGB")
+    stream = io.BytesIO()
+    Image.blend(image, Image.new("RGB", image.size, colour), 0.8).save(stream, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
 def region(name: str, kind: str, value: Any) -> dict[str, Any]:
@@ -76,3 +94,25 @@ def test_three_controls_of_one_object_are_learnt_and_shown(
     expect(page.locator(".ant-rate-star-full")).to_have_count(ANGRY[2], timeout=PATIENCE)
     expect(page.locator(".ant-select-selection-item-content")).to_have_text(["Food", "Bread"], timeout=PATIENCE)
     labelling.screenshot("choices-taxonomy-rating")
+
+
+def test_captions_are_learnt_and_written_into_the_page(
+    installation: Installation, label_studio: LabelStudioInstance, labelling: LabellingPage
+) -> None:
+    project = label_studio.new_project(CAPTIONS_CONFIG, title="squares")
+    drawn = [(colour, shade) for shade in range(4) for colour in COLOURS]
+    tasks = project.import_tasks([{"data": {"image": picture(*one)}} for one in drawn])
+    installation.connect(label_studio, project)
+    for task, (colour, _) in list(zip(tasks, drawn, strict=True))[:6]:
+        written = {**region("caption", "textarea", None), "to_name": "image", "value": {"text": [COLOURS[colour]]}}
+        body = {"result": [written], "lead_time": 4.0}
+        project.studio.call("POST", f"/api/tasks/{task}/annotations/?project={project.id}", json=body)
+    version = installation.await_version(project, 6)
+    installation.await_stored(project, tasks[6:], version)
+    for task, (colour, _) in list(zip(tasks, drawn, strict=True))[6:]:
+        row = project.predictions(task)[-1]
+        assert [one["value"] for one in row["result"]] == [{"text": [COLOURS[colour]]}]
+        assert parse_config(CAPTIONS_CONFIG).validate({"result": row["result"], "score": row["score"]}) == []
+    labelling.open_quick_view(project, tasks[-1])
+    expect(labelling.page.get_by_text(COLOURS["blue"]).first).to_be_visible(timeout=PATIENCE)
+    labelling.screenshot("caption")
