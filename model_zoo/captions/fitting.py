@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
 NOTHING = -100
 """What torch's cross-entropy leaves out."""
+FEWEST, STEPS = 4, 10
+"""Captions in a batch at least, and steps that an epoch has where there are enough for that."""
 
 
 @dataclass(frozen=True)
 class Hyperparameters:
     """`method` is "lstm", "nearest", or "auto": the one that does better on images it has not seen. `hidden` and
-    `embedded` are widths, `batch` counts captions, `dropout` is a share. `epochs` is how often a caption is seen at
-    most: how often in fact, held-out captions decide. `least` is how many images an LSTM is tried from."""
+    `embedded` are widths, `batch` counts captions, fewer where there are few, `dropout` is a share. `epochs` is how
+    often a caption is seen at most: how often in fact, held-out captions decide. `least` is how many images an LSTM is
+    tried from."""
 
     method: str = "auto"
     hidden: int = 256
@@ -78,9 +81,10 @@ def fit_decoder(
         optimiser = torch.optim.Adam(network.parameters(), lr=hyper.learning_rate)
         learnt, judged = _tensors(pairs, vocabulary), _tensors(held_out, vocabulary) if held_out else None
         best: tuple[float, int, dict[str, Any]] | None = None
+        batch = min(hyper.batch, max(FEWEST, len(pairs.captions) // STEPS))
         loss = 0.0
         for epoch in range(1, hyper.epochs + 1):
-            loss = _epoch(network, optimiser, learnt, hyper.batch, check)
+            loss = _epoch(network, optimiser, learnt, batch, check)
             if judged is None:
                 continue
             with torch.no_grad():
@@ -109,7 +113,7 @@ def _epoch(
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimiser.step()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
     return float(np.mean(losses))
 
 

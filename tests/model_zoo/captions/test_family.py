@@ -179,7 +179,7 @@ def test_the_loss_falls(captioner: Family, examples: Examples) -> None:
         captioner.train(examples, SPACE, Recipe(overrides={**WRITTEN.overrides, "epochs": epochs, "folds": 1})).loss
         for epochs in (1, 20)
     )
-    assert long < short / 2
+    assert long < short / 2, (long, short)
 
 
 def test_one_example(captioner: Family, examples: Examples) -> None:

@@ -80,5 +80,5 @@ def test_weights_that_do_not_fit_are_refused(decoder: Decoder) -> None:
     ):
         with pytest.raises(CheckpointError, match=name):
             Decoder({**arrays, name: broken})
-    with pytest.raises(CheckpointError, match=r"lacks out\\.bias"):
+    with pytest.raises(CheckpointError, match=r"lacks out\.bias"):
         Decoder({name: array for name, array in arrays.items() if name != "out.bias"})
