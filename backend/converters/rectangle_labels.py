@@ -46,7 +46,8 @@ class RectangleLabelsConverter:
         from model_zoo.images import image_size
 
         width, height = image_size(item.input)
-        return tuple(in_pixels(box, width, height) for box in decoded if isinstance(box, Box))
+        boxes = decoded if isinstance(decoded, tuple) else ()
+        return tuple(in_pixels(box, width, height) for box in boxes)
 
     def encode(self, control: Control, decision: Decision, *, key: str) -> list[Region]:
         """The regions of each box, whose score is its confidence."""

@@ -40,7 +40,7 @@ class CaptionEvaluation:
         self, outputs: Sequence[Output], truths: Sequence[Target], postprocess: Postprocess, labels: LabelSpace
     ) -> dict[str, float]:
         """`accuracy` is the share of items that nobody would have edited, `token_f1` the mean of `scores` and `cider`
-        the consensus with people's captions (see `caption_metrics`), of the first caption proposed."""
+        the CIDEr-D (see `caption_metrics`), of the first caption proposed."""
         if len(outputs) != len(truths):
             raise ValueError(f"Got {len(outputs)} outputs and {len(truths)} truths; wanted as many of each.")
         if not outputs:
@@ -57,7 +57,7 @@ class CaptionEvaluation:
             low, high = interval(statistic, len(outputs))
             figures |= {name: statistic(np.arange(len(outputs))), f"{name}_low": low, f"{name}_high": high}
         first = [captions.texts[0] if captions.texts else "" for captions in _captions(shown)]
-        return figures | {"cider": cider(first, [truth.texts for truth in _captions(truths)])}
+        return figures | {"cider": float(cider(first, [truth.texts for truth in _captions(truths)]).mean())}
 
 
 def _likeness(answer: Sequence[Caption], truth: Sequence[Caption]) -> float:

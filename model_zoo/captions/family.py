@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model_zoo.base import UNWATCHED, Encoder, Family, Model, Progress, Trained, Watch
-from model_zoo.caption_metrics import best_f1
+from model_zoo.caption_metrics import cider
 from model_zoo.captions import model
 from model_zoo.captions.fitting import Hyperparameters, Pairs, fit_decoder
 from model_zoo.captions.model import Retold, Told, Writer
@@ -34,7 +34,7 @@ from model_zoo.types import (
 )
 from model_zoo.weights import Weights
 
-METHODS = ("auto", "lstm", "nearest")
+METHODS = ("auto", "nearest", "lstm")
 
 
 @dataclass(frozen=True)
@@ -100,73 +100,58 @@ class _Training:
 
     def run(self) -> Trained:
         count, hyper = len(self._sample.captions), self._hyper
-        methods = ["nearest"] if hyper.method == "auto" and count < hyper.least else list(METHODS[1:])
-        methods = methods if hyper.method == "auto" else [hyper.method]
-        tried = {method: self._cross_validate(method) for method in methods}
-        scores = {method: self._score(outputs) for method, (outputs, _) in tried.items()}
-        best = max(methods, key=lambda method: scores[method])
-        outputs, epochs = tried[best]
-        writer, loss = self._final(best, epochs)
+        wanted = METHODS[1:] if count >= hyper.least else METHODS[1:2]
+        methods = wanted if hyper.method == "auto" else (hyper.method,)
+        tried = [self._cross_validate(method, at / len(methods), 1 / len(methods)) for at, method in enumerate(methods)]
+        scores = [self._scores(outputs) for outputs in tried]
+        best = 1 if len(methods) > 1 and _clearly_better(scores[1], scores[0]) else 0
+        writer, loss = self._fit(methods[best], self._sample)
         self._watch.report(Progress(1.0, f"learnt the captions of {count} images", loss))
-        used = {**asdict(hyper), "method": best, "epochs": epochs, **{f"f1_{m}": scores[m] for m in methods}}
-        return Trained(model.CaptionModel(self._owner, self._labels, writer), outputs, loss, used)
+        figures = {f"cider_{method}": float(each.mean()) for method, each in zip(methods, scores, strict=True)}
+        used = {**asdict(hyper), "method": methods[best], **figures}
+        return Trained(model.CaptionModel(self._owner, self._labels, writer), tried[best], loss, used)
 
-    def _cross_validate(self, method: str) -> tuple[tuple[CaptionOutput | None, ...], int]:
-        """Each image's captions by a writer that has not seen it, and how many epochs suited the folds."""
+    def _cross_validate(self, method: str, start: float, share: float) -> tuple[CaptionOutput | None, ...]:
+        """Each image's captions by a writer that has not seen it."""
         count = len(self._sample.captions)
         folds = min(self._hyper.folds, count)
         outputs: list[CaptionOutput | None] = [None] * count
         if folds < 2:
-            return tuple(outputs), self._hyper.epochs
+            return tuple(outputs)
         numbers = np.random.default_rng(self._seed).permutation(count) % folds
-        epochs = []
         for fold in range(folds):
             held = numbers == fold
-            writer, used, loss = self._fit(method, self._sample.part(~held), self._sample.part(held))
-            epochs.append(used)
+            writer, loss = self._fit(method, self._sample.part(~held))
             for at in np.flatnonzero(held):
                 outputs[at] = model.output(writer, self._sample.features[at])
-            said = f"{method}: fold {fold + 1} of {folds} done"
-            start = 0.4 * (method == "nearest" and self._hyper.method == "auto" and count >= self._hyper.least)
-            self._watch.report(Progress(start + 0.4 * (fold + 1) / folds, said, loss))
-        return tuple(outputs), int(np.median(epochs))
+            done = (start + share * (fold + 1) / folds) * folds / (folds + 1)
+            self._watch.report(Progress(done, f"{method}: fold {fold + 1} of {folds} done", loss))
+        return tuple(outputs)
 
-    def _final(self, method: str, epochs: int) -> tuple[Writer, float]:
-        """The writer that has seen everything, and its loss: a word's, or how unlike people's its captions are."""
-        self._stop_if_cancelled()
-        if method == "lstm":
-            fitted, _, loss = self._fit(method, self._sample, None, epochs)
-            return fitted, loss
-        writer, _, _ = self._fit(method, self._sample, None)
-        outputs = tuple(model.output(writer, row) for row in self._sample.features)
-        return writer, 1 - self._score(outputs)
-
-    def _fit(
-        self, method: str, sample: _Sample, held_out: _Sample | None, epochs: int | None = None
-    ) -> tuple[Writer, int, float]:
-        """A writer, its epochs and its loss."""
+    def _fit(self, method: str, sample: _Sample) -> tuple[Writer, float]:
+        """A writer, and its loss: a word's, or 0 for what learns by keeping."""
         self._stop_if_cancelled()
         if method == "nearest":
-            return Retold(Nearest(rounded(sample.features), sample.captions)), 0, 0.0
+            return Retold(Nearest(rounded(sample.features), sample.captions)), 0.0
         vocabulary = Vocabulary.of(text for several in sample.captions for text in several)
         pairs = Pairs.of(sample.features, sample.captions)
-        judged = Pairs.of(held_out.features, held_out.captions) if held_out is not None else None
-        hyper = replace(self._hyper, epochs=epochs or self._hyper.epochs)
-        fitted = fit_decoder(pairs, vocabulary, hyper, self._seed, self._stop_if_cancelled, judged)
-        return Told(fitted.decoder, vocabulary), fitted.epochs, fitted.loss
+        decoder, loss = fit_decoder(pairs, vocabulary, self._hyper, self._seed, self._stop_if_cancelled)
+        return Told(decoder, vocabulary), loss
 
-    def _score(self, outputs: Sequence[CaptionOutput | None]) -> float:
-        """The mean F1 of the first caption with the most alike of people's; 0 where nothing could be judged."""
-        f1 = [
-            best_f1(found.captions[0], truth) if found.captions else 0.0
-            for found, truth in zip(outputs, self._sample.captions, strict=True)
-            if found is not None
-        ]
-        return float(np.mean(f1)) if f1 else 0.0
+    def _scores(self, outputs: Sequence[CaptionOutput | None]) -> FloatArray:
+        """CIDEr-D of each image's first caption. Not the F1 of words, which "a on of" wins."""
+        first = [found.captions[0] if found and found.captions else "" for found in outputs]
+        return cider(first, self._sample.captions)
 
     def _stop_if_cancelled(self) -> None:
         if self._watch.cancelled():
             raise Cancelled("Training was stopped on request.")
+
+
+def _clearly_better(one: FloatArray, other: FloatArray) -> bool:
+    """Better on average by more than a standard error, on the same images: the simpler of equals is kept."""
+    difference = (one - other).astype(np.float64)
+    return bool(difference.mean() > difference.std() / np.sqrt(len(difference)))
 
 
 def _hyperparameters(recipe: Recipe) -> Hyperparameters:
@@ -177,7 +162,7 @@ def _hyperparameters(recipe: Recipe) -> Hyperparameters:
     hyper = replace(Hyperparameters(), **dict(recipe.overrides))  # type: ignore[arg-type]  # names checked just above
     if hyper.method not in METHODS:
         raise TrainingImpossible(f"Got the method {hyper.method!r}, wanted one of: {', '.join(METHODS)}.")
-    for name in ("hidden", "embedded", "epochs", "batch", "learning_rate", "patience"):
+    for name in ("hidden", "embedded", "epochs", "batch", "learning_rate"):
         value = getattr(hyper, name)
         if isinstance(value, str) or not value > 0:
             raise TrainingImpossible(f"Got {name} {value!r}, wanted a number above 0.")

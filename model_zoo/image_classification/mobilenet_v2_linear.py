@@ -58,6 +58,9 @@ def features_of(layers: Any) -> Module:
     from torch.nn.functional import avg_pool2d, normalize
 
     class Features(torch.nn.Module):
+        mean: torch.Tensor
+        deviation: torch.Tensor
+
         def __init__(self) -> None:
             super().__init__()
             self.network = layers

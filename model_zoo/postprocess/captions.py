@@ -76,8 +76,8 @@ class CaptionPostprocess(Postprocess):
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         try:
-            numbers = (float(content[key]) for key in ("slope", "shift", "threshold"))
-            return cls(*numbers, count=int(content["count"]))
+            slope, shift, threshold = (float(content[key]) for key in ("slope", "shift", "threshold"))
+            return cls(slope, shift, threshold, int(content["count"]))
         except (ValueError, KeyError, TypeError) as error:
             raise CheckpointError(f"The version's postprocessing is damaged ({error!r}); train again.") from error
 

@@ -62,7 +62,9 @@ def usual(train: Sequence[CaptionExample]) -> str:
 def judged(captions: Sequence[str], test: Sequence[CaptionExample]) -> tuple[float, float]:
     """Mean F1 of words, and CIDEr."""
     truths = [example.captions.texts for example in test]
-    return float(np.mean([best_f1(*pair) for pair in zip(captions, truths, strict=True)])), cider(captions, truths)
+    return float(np.mean([best_f1(*pair) for pair in zip(captions, truths, strict=True)])), float(
+        cider(captions, truths).mean()
+    )
 
 
 def first(output: object) -> str:

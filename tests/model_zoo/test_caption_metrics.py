@@ -36,13 +36,20 @@ def test_several_references_are_several_ways_to_say_it() -> None:
 
 def test_cider_of_the_references_themselves_is_ten_and_of_others_nothing() -> None:
     references = [["a cat sat on it"], ["two dogs ran far away"]]
-    assert cider([several[0] for several in references], references) == pytest.approx(10)
-    assert cider(["two dogs ran far away", "a cat sat on it"], references) == 0.0
-    assert cider([], []) == 0.0
-    assert cider(["", "x"], references) == 0.0
+    assert cider([several[0] for several in references], references) == pytest.approx([10, 10])
+    assert cider(["two dogs ran far away", "a cat sat on it"], references).tolist() == [0, 0]
+    assert cider([], []).shape == (0,)
+    assert cider(["", "x"], references).tolist() == [0, 0]
 
 
 def test_cider_by_hand() -> None:
     """Of two words each, "cat" is in both images' references and so weighs nothing; there are no longer runs."""
-    found = cider(["red cat", "x"], [["red cat"], ["cat dog"]])
-    assert found == pytest.approx(np.mean([10 * np.mean([1, 1, 0, 0]), 0]))
+    found = cider(["red cat", "red red cat"], [["red cat"], ["cat dog"]])
+    assert found == pytest.approx([10 * np.mean([1, 1, 0, 0]), 0])
+
+
+def test_words_that_all_have_and_words_said_twice_are_worth_nothing() -> None:
+    references = [["a cat sat on it"], ["a dog ran on it"]]
+    assert cider(["on a it", "on a it"], references).tolist() == [0, 0]
+    once, twice = (float(cider([text, ""], references)[0]) for text in ("a cat", "a cat cat"))
+    assert once > twice > 0

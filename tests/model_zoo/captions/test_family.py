@@ -10,6 +10,7 @@ import pytest
 
 from model_zoo.base import Family, Model, Progress, Watch
 from model_zoo.caption_metrics import best_f1
+from model_zoo.captions.family import _clearly_better
 from model_zoo.errors import Cancelled, CheckpointError, TrainingImpossible
 from model_zoo.recipes import Recipe
 from model_zoo.registry import FAMILIES, family
@@ -167,11 +168,21 @@ def test_out_of_fold_captions_have_not_seen_theirs(captioner: Family, examples: 
 def test_few_images_are_retold_and_more_decide_by_evidence(captioner: Family, examples: Examples) -> None:
     few = captioner.train(examples[:6], SPACE, Recipe()).hyperparameters
     assert few["method"] == "nearest"
-    assert "f1_lstm" not in few
+    assert "cider_lstm" not in few
     quick = Recipe(overrides={**WRITTEN.overrides, "method": "auto", "least": 12, "epochs": 3})
     more = captioner.train(examples, SPACE, quick).hyperparameters
-    better = "lstm" if float(more["f1_lstm"]) > float(more["f1_nearest"]) else "nearest"
-    assert more["method"] == better
+    assert {"cider_lstm", "cider_nearest"} <= more.keys()
+    if more["method"] == "lstm":
+        assert float(more["cider_lstm"]) > float(more["cider_nearest"])
+
+
+def test_the_writer_is_taken_where_it_is_clearly_better() -> None:
+    random = np.random.default_rng(0)
+    usual = random.normal(size=100).astype(np.float32)
+    noise = random.normal(size=100).astype(np.float32)
+    assert _clearly_better(usual + 0.5, usual + noise * 0.1)
+    assert not _clearly_better(usual, usual)
+    assert not _clearly_better(usual + noise - noise.mean(), usual)
 
 
 def test_the_loss_falls(captioner: Family, examples: Examples) -> None:

@@ -38,7 +38,7 @@ def test_unknown_words_are_left_out() -> None:
 def decoder() -> Decoder:
     random = np.random.default_rng(0)
     pairs = Pairs.of(random.normal(size=(2, 7)).astype(np.float32), [[text] for text in SAID])
-    return fit_decoder(pairs, WORDS, SMALL, 0, lambda: None).decoder
+    return fit_decoder(pairs, WORDS, SMALL, 0, lambda: None)[0]
 
 
 def test_a_beam_that_holds_everything_finds_the_likeliest(decoder: Decoder) -> None:
