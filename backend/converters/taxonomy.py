@@ -25,8 +25,8 @@ class TaxonomyConverter(ClassificationConverter):
         return [control.label_at(path) or json.dumps(path, ensure_ascii=False) for path in value]
 
     def write(self, control: Control, names: Sequence[str]) -> list[list[str]]:
-        paths = {label.name: label.path for label in control.labels}
-        return [list(paths[name]) for name in names]
+        """In the order of the tree, as people read it."""
+        return [list(label.path) for label in control.labels if label.name in names]
 
 
 def _is_path(value: Any) -> bool:

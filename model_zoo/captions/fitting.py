@@ -19,8 +19,8 @@ NOTHING = -100
 """What torch's cross-entropy leaves out."""
 FEWEST, STEPS = 4, 10
 """Captions in a batch at least, and steps that an epoch has where there are enough for that."""
-MOST_STEPS, LEAST_EPOCHS = 1_500, 8
-"""Steps of one training, unless that would be fewer epochs: half a minute on one core."""
+MOST_STEPS, LEAST_EPOCHS = 600, 8
+"""Steps of one training, unless that would be fewer epochs: some 15 s on one core."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,12 @@ import numpy as np
 from model_zoo.caption_metrics import token_f1
 from model_zoo.types import Caption, FloatArray
 
-NEIGHBOURS = 10
+MOST_NEIGHBOURS = 5
+"""Of few images fewer are asked, the root of how many there are: else all are, whatever is to be described. CIDEr-D of
+each of 80 photographs of COCO by 79 others: 0.13 with 1 neighbour, 0.16 with 3, 0.17 with 5, 0.12 with 10."""
+SHARPNESS = 3.0
+"""How much more a neighbour counts that is more alike: the inverse of a softmax's temperature. With 5 neighbours: 0.15
+at 0, 0.17 at 3, 0.15 at 10, 0.13 at 30."""
 CAPTIONS_EACH = 5
 """Captions of one neighbour that are considered."""
 
@@ -36,14 +41,19 @@ class Nearest:
     def find(self, features: FloatArray, most: int) -> list[tuple[Caption, float]]:
         """At most `most` captions, the one that agrees best with the neighbours' first; agreement is in [0, 1], weighed
         by how alike the images are."""
-        likeness = self.features @ features
-        chosen = np.argsort(-likeness, kind="stable")[:NEIGHBOURS]
-        weights = np.exp((likeness[chosen] - likeness[chosen].max(initial=0.0)).astype(np.float64))
-        texts = [(text, place) for place, at in enumerate(chosen) for text in self.captions[at][:CAPTIONS_EACH]]
+        likeness = (self.features @ features).astype(np.float64)
+        asked = min(MOST_NEIGHBOURS, max(1, round(len(likeness) ** 0.5)))
+        chosen = np.argsort(-likeness, kind="stable")[:asked]
+        weights = np.exp(SHARPNESS * (likeness[chosen] - likeness[chosen[0]]))
+        texts = [
+            (text, float(weight))
+            for at, weight in zip(chosen, weights, strict=True)
+            for text in self.captions[at][:CAPTIONS_EACH]
+        ]
         found: dict[Caption, float] = {}
-        for text, place in texts:
+        for place, (text, _) in enumerate(texts):
             if text not in found:
-                found[text] = _agreement(text, place, texts, weights)
+                found[text] = _agreement(text, [*texts[:place], *texts[place + 1 :]])
         return sorted(found.items(), key=lambda pair: -pair[1])[:most]
 
 
@@ -52,10 +62,7 @@ def rounded(features: FloatArray) -> FloatArray:
     return features.astype(np.float16).astype(np.float32)
 
 
-def _agreement(
-    text: Caption, place: int, texts: Sequence[tuple[Caption, int]], weights: Sequence[float] | FloatArray
-) -> float:
-    """The mean F1 with the captions of the other images; 0 where there is no other."""
-    pairs = [(_alike(text, other), float(weights[at])) for other, at in texts if at != place]
-    total = sum(weight for _, weight in pairs)
-    return sum(f1 * weight for f1, weight in pairs) / total if total else 0.0
+def _agreement(text: Caption, others: Sequence[tuple[Caption, float]]) -> float:
+    """The mean F1 with the other captions, by their weights; 0 where there is no other."""
+    total = sum(weight for _, weight in others)
+    return sum(_alike(text, other) * weight for other, weight in others) / total if total else 0.0

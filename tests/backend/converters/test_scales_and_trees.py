@@ -106,7 +106,7 @@ class TestTaxonomy:
         assert control.multiple
         shown = decision(("Eukarya", 0.9), ("Archaea", 0.8), ("Eukarya / Human", 0.7))
         (found,) = TAXONOMY.encode(control, shown, key="1:v1")
-        assert (found["value"], found["score"]) == ({"taxonomy": [["Eukarya"], ["Archaea"]]}, 0.8)
+        assert (found["value"], found["score"]) == ({"taxonomy": [["Archaea"], ["Eukarya"]]}, 0.8)
 
     def test_a_node_that_left_the_config(self) -> None:
         control = only(taxonomy(written(LIFE)))
