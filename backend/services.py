@@ -235,7 +235,7 @@ class Services:
         """Before its first version a project of images needs no model."""
         record = self._with.records.get(Uid(uid))
         config = parse_config(record.label_config)
-        if self._pool.name(uid) != UNTRAINED or any(control.object_tag == "Text" for control in config.controls):
+        if self._pool.name(uid) != UNTRAINED or any(control.object_tag != "Image" for control in config.controls):
             exercise(self._pool.get(uid, config))
 
     def _look_at_everything(self) -> None:

@@ -19,6 +19,7 @@ from backend.errors import SettingsError
 
 PREFIX = "PRELABEL_"
 
+_DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _BUCKET = re.compile(r"(s3|gs|azure-blob)://[^/\s]+(/\S*)?")
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -50,6 +51,11 @@ class Settings(BaseModel):
         None, description="Redis to use. Without it `prelabel up` starts a private one in the data folder."
     )
     weights_dir: Path | None = Field(None, description="Folder with pretrained weights, searched first.")
+    families: tuple[str, ...] = Field(
+        (),
+        description="Comma-separated dotted paths, such as `mine.zoo.Quick`, of families of your own that a labelling "
+        "config may name.",
+    )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(9090, ge=1, le=65535, description="Port to listen on.")
     public_url: str | None = Field(
@@ -139,6 +145,14 @@ class Settings(BaseModel):
         if not isinstance(value, str):
             return value
         return tuple(host.strip().lower() for host in value.split(",") if host.strip())
+
+    @field_validator("families", mode="before")
+    @classmethod
+    def _split_families(cls, value: Any) -> Any:
+        paths = tuple(one.strip() for one in value.split(",") if one.strip()) if isinstance(value, str) else value
+        if isinstance(paths, tuple) and not all(_DOTTED.fullmatch(str(one)) for one in paths):
+            raise ValueError("expected dotted paths to classes, such as package.module.Class")
+        return paths
 
     @field_validator("cloud_buckets", mode="before")
     @classmethod

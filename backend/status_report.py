@@ -109,9 +109,10 @@ def _job(job: dict[str, Any] | None) -> str:
 
 def family_rows(settings: Settings) -> list[dict[str, Any]]:
     """The families of the zoo as JSON objects."""
+    from model_zoo.outside import outside_families
     from model_zoo.registry import describe
 
-    return [asdict(card) for card in describe(settings.weights_dir)]
+    return [asdict(card) for card in describe(settings.weights_dir, outside_families(settings.families))]
 
 
 def render_families(rows: list[dict[str, Any]], console: Console | None = None) -> None:

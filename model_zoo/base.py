@@ -62,9 +62,10 @@ class Encoder(ABC):
     def unloadable(self, reason: Exception) -> WeightsNotFound:
         """The error to raise when the weights that were found are not this network's."""
         said = str(reason).splitlines()[0] if str(reason) else type(reason).__name__
+        publisher = self.weights.package or "its publisher"
         return WeightsNotFound(
             f"{self.located.main.name} ({self.located.origin}) does not hold {self.weights.name}: {said} "
-            f"Wanted what {self.weights.package} has in {self.weights.main}; put that there, or take this file away."
+            f"Wanted what {publisher} has in {self.weights.main}; put that there, or take this file away."
         )
 
     @property

@@ -90,10 +90,14 @@ def _labels_to_json(labels: LabelSpace) -> dict[str, Any]:
         "names": list(labels.names),
         "multiple": labels.multiple,
         "descriptions": [list(words) for words in labels.descriptions],
+        "ordered": labels.ordered,
     }
 
 
 def _labels_from_json(value: Any) -> LabelSpace:
     return LabelSpace(
-        tuple(value["names"]), bool(value["multiple"]), tuple(tuple(words) for words in value["descriptions"])
+        tuple(value["names"]),
+        bool(value["multiple"]),
+        tuple(tuple(words) for words in value["descriptions"]),
+        bool(value.get("ordered", False)),
     )

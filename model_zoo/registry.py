@@ -9,8 +9,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from model_zoo.base import Family
+from model_zoo.captions.family import ShowAndTell
 from model_zoo.errors import UnknownFamily, WeightsNotFound
 from model_zoo.image_classification.efficientnet_lite0_linear import EfficientNetLite0Linear
+from model_zoo.image_classification.mobilenet_v2_linear import MobileNetV2Linear
 from model_zoo.named_entities.family import MiniLMTagger
 from model_zoo.object_detection.family import YoloV1, YoloV3Tiny
 from model_zoo.runtime import shared_runtime
@@ -18,7 +20,15 @@ from model_zoo.text_classification.minilm_linear import MiniLMLinear
 from model_zoo.types import TaskKind
 from model_zoo.weights import locate
 
-FAMILIES: tuple[type[Family], ...] = (MiniLMLinear, EfficientNetLite0Linear, YoloV1, YoloV3Tiny, MiniLMTagger)
+FAMILIES: tuple[type[Family], ...] = (
+    MiniLMLinear,
+    EfficientNetLite0Linear,
+    MobileNetV2Linear,
+    YoloV1,
+    YoloV3Tiny,
+    MiniLMTagger,
+    ShowAndTell,
+)
 """Every family. The first of a task's is its default for new projects; older ones keep what their versions name."""
 
 
@@ -47,14 +57,26 @@ def by_name(families: Sequence[type[Family]]) -> dict[str, type[Family]]:
 _BY_NAME = by_name(FAMILIES)
 
 
-def family(name: str, weights_dir: Path | None = None, weights_file: str | None = None) -> Family:
+def family(
+    name: str,
+    weights_dir: Path | None = None,
+    weights_file: str | None = None,
+    outside: Sequence[type[Family]] = (),
+) -> Family:
     """The family called `name`; all that share a weights folder in this process share their encoders.
 
-    `weights_file` names a file inside that folder. Raises `UnknownFamily`.
+    `weights_file` names a file inside that folder; `outside` are families beside those of the list. Raises
+    `UnknownFamily`.
     """
-    kind = _BY_NAME.get(name)
+    try:
+        known = by_name([*FAMILIES, *outside]) if outside else _BY_NAME
+    except ValueError as twice:
+        raise UnknownFamily(str(twice)) from None
+    kind = known.get(name)
     if kind is None:
-        raise UnknownFamily(f"Got the model {name!r}, wanted one of: {', '.join(_BY_NAME)}.")
+        raise UnknownFamily(
+            f"Got the model {name!r}, wanted one of: {', '.join(known)}; or a dotted path listed in PRELABEL_FAMILIES."
+        )
     return kind(shared_runtime(weights_dir), weights_file)
 
 
@@ -68,8 +90,8 @@ def default_family(kind: TaskKind) -> str:
     )
 
 
-def describe(weights_dir: Path | None = None) -> list[FamilyCard]:
-    """A card for each family, in the list's order. Asks nothing over the network."""
+def describe(weights_dir: Path | None = None, outside: Sequence[type[Family]] = ()) -> list[FamilyCard]:
+    """A card for each family, in the list's order, and for those `outside`. Asks nothing over the network."""
     return [
         FamilyCard(
             kind.name,
@@ -80,12 +102,14 @@ def describe(weights_dir: Path | None = None) -> list[FamilyCard]:
             kind.weights[0].size if kind.any_weights else sum(weights.size for weights in kind.weights),
             kind.extra if kind.package is not None and find_spec(kind.package) is None else None,
         )
-        for kind in FAMILIES
+        for kind in (*FAMILIES, *outside)
     ]
 
 
 def _found(kind: type[Family], weights_dir: Path | None) -> str | None:
     """Where the family's weights are, or the first of them where one is enough; None where they are not."""
+    if not kind.weights:
+        return "none needed"
     origins = []
     for weights in kind.weights:
         try:

@@ -27,6 +27,7 @@ Input = str | ImageSource
 class TaskKind(str, Enum):
     """The kinds of task that families solve; the first part of every family's name."""
 
+    CAPTIONS = "captions"
     IMAGE_CLASSIFICATION = "image_classification"
     OBJECT_DETECTION = "object_detection"
     TEXT_CLASSIFICATION = "text_classification"
@@ -39,12 +40,14 @@ class LabelSpace:
 
     `multiple` says whether several labels may hold at once (independent sigmoids) or exactly one
     does (a softmax). `descriptions` are what each label is called in words, its aliases and hints
-    included, for models that work before any label exists; one tuple per label.
+    included, for models that work before any label exists; one tuple per label. `ordered` says that the labels are
+    steps of a scale, from its lowest to its highest.
     """
 
     names: tuple[str, ...]
     multiple: bool = False
     descriptions: tuple[tuple[str, ...], ...] = ()
+    ordered: bool = False
 
     def __post_init__(self) -> None:
         if len(set(self.names)) != len(self.names):
@@ -104,7 +107,18 @@ Boxes = tuple[Box, ...]
 Spans = tuple[Span, ...]
 """What is true of a text for named entities: every span, none left out."""
 
-Target = Labels | Boxes | Spans
+Caption = str
+"""A sentence about an image."""
+
+
+@dataclass(frozen=True)
+class Captions:
+    """What is said of an image: one caption or several, in the order in which they were written."""
+
+    texts: tuple[Caption, ...]
+
+
+Target = Labels | Boxes | Spans | Captions
 """The union of all that people say of an item; grows with the kinds of task."""
 
 
@@ -132,7 +146,15 @@ class EntityExample:
     spans: Spans
 
 
-Example = ClassificationExample | DetectionExample | EntityExample
+@dataclass(frozen=True)
+class CaptionExample:
+    """One image with what people say of it: at least one caption."""
+
+    item: Item
+    captions: Captions
+
+
+Example = ClassificationExample | DetectionExample | EntityExample | CaptionExample
 """The union of all example types; grows with the kinds of task."""
 
 
@@ -170,34 +192,56 @@ class EntityOutput:
     probabilities: FloatArray
 
 
-Output = ClassificationOutput | DetectionOutput | EntityOutput
+@dataclass(frozen=True)
+class CaptionOutput:
+    """Captions, the best first, none twice, with `scores` of shape (captions,) in [0, 1], raw: one family's say how
+    good a caption is, in order, and nothing beside another family's."""
+
+    captions: tuple[Caption, ...]
+    scores: FloatArray
+
+
+Output = ClassificationOutput | DetectionOutput | EntityOutput | CaptionOutput
 """The union of all output types; grows with the kinds of task."""
 
 
-Region = TypeVar("Region", Box, Span)
-
-
 def example(kind: TaskKind, item: Item, target: Target) -> Example:
-    """An item with what is true of it, as families of this kind learn from it."""
+    """An item with what is true of it, as families of this kind learn from it. Raises `TypeError`."""
     if kind is TaskKind.OBJECT_DETECTION:
-        return DetectionExample(item, _all(Box, target, kind))
+        return DetectionExample(item, all_of(Box, target))
     if kind is TaskKind.NAMED_ENTITIES:
-        return EntityExample(item, _all(Span, target, kind))
-    if isinstance(target, tuple):
-        raise TypeError(f"Got {len(target)} regions, wanted labels to learn {kind.value} from.")
-    return ClassificationExample(item, target)
-
-
-def _all(wanted: type[Region], target: Target, kind: TaskKind) -> tuple[Region, ...]:
-    """The target's regions, all of the wanted type. Raises `TypeError`."""
+        return EntityExample(item, all_of(Span, target))
+    if kind is TaskKind.CAPTIONS and isinstance(target, Captions):
+        return CaptionExample(item, target)
     if isinstance(target, frozenset):
-        raise TypeError(f"Got the labels {sorted(target)}, wanted regions to learn {kind.value} from.")
-    regions = tuple(region for region in target if isinstance(region, wanted))
-    if len(regions) < len(target):
-        raise TypeError(
-            f"Got regions of another kind, wanted every one a {wanted.__name__} to learn {kind.value} from."
-        )
-    return regions
+        return ClassificationExample(item, target)
+    raise TypeError(f"Got {spoken(target)}, wanted something else to learn {kind.value} from.")
+
+
+Region = TypeVar("Region", Box, Span)
+"""A part of an item with a label."""
+
+
+def all_of(wanted: type[Region], target: Target) -> tuple[Region, ...]:
+    """The target's regions. Raises `TypeError` unless every one is of the wanted type."""
+    found = some_of(wanted, target)
+    if not isinstance(target, tuple) or len(found) < len(target):
+        raise TypeError(f"Got {spoken(target)}, wanted a tuple of {wanted.__name__}.")
+    return found
+
+
+def some_of(wanted: type[Region], target: Target) -> tuple[Region, ...]:
+    """Those regions of the target that are of the wanted type; none of a target without regions."""
+    return tuple(one for one in target if isinstance(one, wanted)) if isinstance(target, tuple) else ()
+
+
+def spoken(target: Target) -> str:
+    """What a target holds, in a few words."""
+    if isinstance(target, frozenset):
+        return f"the labels {sorted(target)}"
+    if isinstance(target, Captions):
+        return f"{len(target.texts)} captions"
+    return f"{len(target)} regions ({', '.join(sorted({type(one).__name__ for one in target})) or 'none'})"
 
 
 def stack_features(items: Sequence[Item]) -> FloatArray:

@@ -61,7 +61,7 @@ class FolderPredictor:
         self._settings = settings
         self._config = parse_config(record.label_config)
         artifacts = Artifacts(store, settings.data_dir / "cache" / "artifacts")
-        pool = Pool(versions, artifacts, Families(settings.weights_dir), settings.model_memory_bytes)
+        pool = Pool(versions, artifacts, Families.of_settings(settings), settings.model_memory_bytes)
         name = versions.current_name(record.uid) if name == CURRENT else name
         self._version = pool.before_labels(self._config) if name == UNTRAINED else pool.open(record.uid, name)
 

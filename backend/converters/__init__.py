@@ -10,8 +10,11 @@ from backend.converters.choices import ChoicesConverter
 from backend.converters.hypertext_labels import HyperTextLabelsConverter
 from backend.converters.labels import LabelsConverter
 from backend.converters.paragraph_labels import ParagraphLabelsConverter
+from backend.converters.rating import RatingConverter
 from backend.converters.rectangle import RectangleConverter
 from backend.converters.rectangle_labels import RectangleLabelsConverter
+from backend.converters.taxonomy import TaxonomyConverter
+from backend.converters.text_area import TextAreaConverter
 
 if TYPE_CHECKING:
     from backend.labelstudio.config import Control
@@ -21,8 +24,11 @@ CONVERTERS: Mapping[str, Converter] = {
     converter.tag: converter
     for converter in (
         ChoicesConverter(),
+        RatingConverter(),
+        TaxonomyConverter(),
         RectangleLabelsConverter(),
         RectangleConverter(),
+        TextAreaConverter(),
         LabelsConverter(),
         HyperTextLabelsConverter(),
         ParagraphLabelsConverter(),

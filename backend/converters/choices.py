@@ -2,96 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from backend.converters.base import Region, Report, always_asked, log, region_id, text_of, title
-from backend.labelstudio.config import Control, shorten
-from backend.labelstudio.payloads import kind_of
-from model_zoo.postprocess.base import ClassificationDecision, Decision
-from model_zoo.types import Item, Labels, LabelSpace, Target, TaskKind
-
-_KINDS = {"Text": TaskKind.TEXT_CLASSIFICATION, "Image": TaskKind.IMAGE_CLASSIFICATION}
+from backend.converters.classification import ClassificationConverter
+from backend.labelstudio.config import Control
 
 
-class ChoicesConverter:
-    """Label Studio stores one region a control, `{"choices": [names]}`, and none where nothing was chosen."""
+class ChoicesConverter(ClassificationConverter):
+    """`{"choices": [names]}`"""
 
     tag: ClassVar[str] = "Choices"
-    may_be_empty: ClassVar[bool] = False
+    key: ClassVar[str] = "choices"
+    wanted: ClassVar[str] = "a list of label names"
 
-    def kind(self, control: Control) -> TaskKind | None:
-        return _KINDS.get(control.object_tag)
+    def read(self, control: Control, value: Any) -> list[str] | None:
+        names = [value] if isinstance(value, str) else value
+        return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else None
 
-    def label_space(self, control: Control) -> LabelSpace:
-        return LabelSpace(
-            names=control.label_names,
-            multiple=control.multiple,
-            descriptions=tuple(label.descriptions for label in control.labels),
-        )
-
-    def input_of(self, control: Control, data: Mapping[str, Any]) -> str:
-        return text_of(control, data)
-
-    def decode(self, control: Control, result: Sequence[Any], report: Report = log.info) -> Labels | None:
-        """The labels chosen. Choosing nothing means that no label holds where several may, and no answer otherwise.
-
-        Labels that the config no longer has are left out and reported; so is what would be no label at all.
-        """
-        chosen: list[str] = []
-        complete = True
-        for region in result:
-            if isinstance(region, Mapping) and region.get("from_name") == control.name:
-                names = _choices(control, region, report)
-                known = [name for name in names if control.has_label(name)]
-                chosen += known
-                complete = complete and bool(names) and known == names
-        labels = frozenset(chosen)
-        if not labels:
-            return labels if control.multiple and complete and always_asked(control) else None
-        if len(labels) > 1 and not control.multiple:
-            report(f"{title(control)} takes one label, and an annotation has {len(labels)}; it is not learnt from.")
-            return None
-        return labels
-
-    def target(self, decoded: Target, item: Item) -> Target:
-        return decoded
-
-    def encode(self, control: Control, decision: Decision, *, key: str) -> list[Region]:
-        """One region with the labels decided for; its score is the confidence of the least certain of them."""
-        if not isinstance(decision, ClassificationDecision):
-            raise TypeError(f"Got a {type(decision).__name__}, wanted a ClassificationDecision to choose labels from.")
-        found: dict[str, float] = {}
-        for predicted, confidence in decision.labels:
-            name = control.label_of(predicted)
-            if name is not None:
-                found.setdefault(name, float(confidence))
-        if not found:
-            return []
-        return [
-            {
-                "id": region_id(key, control.name),
-                "from_name": control.name,
-                "to_name": control.to_name,
-                "type": "choices",
-                "value": {"choices": list(found)},
-                "score": min(max(min(found.values()), 0.0), 1.0),
-            }
-        ]
-
-
-def _choices(control: Control, region: Mapping[str, Any], report: Report) -> list[str]:
-    """The names in one region, with a report of each that cannot be used. Empty where the region is malformed."""
-    value = region.get("value")
-    if region.get("type") != "choices" or not isinstance(value, Mapping):
-        report(f'{title(control)} got a region of type "{shorten(str(region.get("type")))}"; it is left out.')
-        return []
-    choices = value.get("choices")
-    names = [choices] if isinstance(choices, str) else choices
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        report(f"{title(control)} wants a list of label names, got {kind_of(choices)}; it is left out.")
-        return []
-    for name in names:
-        if not control.has_label(name):
-            report(f'{title(control)} no longer has the label "{shorten(name)}" of an annotation; it is left out.')
-    return names
+    def write(self, control: Control, names: Sequence[str]) -> list[str]:
+        return list(names)

@@ -10,7 +10,7 @@ from backend.converters.hypertext import page_of
 from backend.converters.spans import Place, names_in, read_hypertext, read_paragraphs, read_text
 from backend.labelstudio.config import Control, shorten
 from model_zoo.postprocess.base import Decision, EntityDecision
-from model_zoo.types import Item, LabelSpace, Span, Spans, Target, TaskKind
+from model_zoo.types import Item, LabelSpace, Span, Spans, Target, TaskKind, some_of
 
 _READ: Mapping[str, Callable[[Mapping[str, Any]], Place | None]] = {
     "Text": read_text,
@@ -61,8 +61,7 @@ class LabelsConverter:
         text = item.input if isinstance(item.input, str) else ""
         placed = (
             Span(self._index(text, span.start), self._index(text, span.end), span.label)
-            for span in decoded
-            if isinstance(span, Span)
+            for span in some_of(Span, decoded)
         )
         return tuple(span for span in placed if span.start < span.end)
 

@@ -9,7 +9,7 @@ from backend.converters.base import Region, Report, always_asked, log, region_id
 from backend.converters.geometry import in_pixels, read_rectangle, write_rectangle
 from backend.labelstudio.config import Control, shorten
 from model_zoo.postprocess.base import Decision, DetectionDecision
-from model_zoo.types import Box, Boxes, Item, LabelSpace, Target, TaskKind
+from model_zoo.types import Box, Boxes, Item, LabelSpace, Target, TaskKind, some_of
 
 
 class RectangleLabelsConverter:
@@ -46,7 +46,7 @@ class RectangleLabelsConverter:
         from model_zoo.images import image_size
 
         width, height = image_size(item.input)
-        return tuple(in_pixels(box, width, height) for box in decoded if isinstance(box, Box))
+        return tuple(in_pixels(box, width, height) for box in some_of(Box, decoded))
 
     def encode(self, control: Control, decision: Decision, *, key: str) -> list[Region]:
         """The regions of each box, whose score is its confidence."""

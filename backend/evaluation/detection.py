@@ -13,7 +13,7 @@ from backend.evaluation.intervals import interval
 from model_zoo.boxes import as_array, overlaps
 from model_zoo.detection_metrics import average_precisions
 from model_zoo.postprocess import DetectionPostprocess, Postprocess
-from model_zoo.types import Box, Boxes, DetectionOutput, LabelSpace, Output, Target
+from model_zoo.types import Box, Boxes, DetectionOutput, LabelSpace, Output, Target, all_of
 
 RIGHT = 0.5
 """Overlap (intersection over union) from which on a box is the right one, as in Pascal VOC."""
@@ -146,10 +146,4 @@ def _detections(
 
 
 def _boxes(targets: Sequence[Target]) -> list[Boxes]:
-    found = [tuple(one for one in target if isinstance(one, Box)) for target in targets]
-    strange = next(
-        (t for t, own in zip(targets, found, strict=True) if not isinstance(t, tuple) or len(own) < len(t)), None
-    )
-    if strange is not None:
-        raise TypeError(f"Got {type(strange).__name__}, wanted boxes to judge a detection.")
-    return found
+    return [all_of(Box, target) for target in targets]

@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from backend.evaluation.base import Evaluation
+from backend.evaluation.captions import CaptionEvaluation
 from backend.evaluation.classification import ClassificationEvaluation
 from backend.evaluation.detection import DetectionEvaluation
 from backend.evaluation.entities import EntityEvaluation
-from model_zoo.types import TaskKind
+from backend.evaluation.ordered import OrderedEvaluation
+from model_zoo.types import LabelSpace, TaskKind
 
 _CLASSIFICATION = ClassificationEvaluation()
 
 EVALUATIONS: Mapping[TaskKind, Evaluation] = {
+    TaskKind.CAPTIONS: CaptionEvaluation(),
     TaskKind.IMAGE_CLASSIFICATION: _CLASSIFICATION,
     TaskKind.OBJECT_DETECTION: DetectionEvaluation(),
     TaskKind.TEXT_CLASSIFICATION: _CLASSIFICATION,
     TaskKind.NAMED_ENTITIES: EntityEvaluation(),
 }
 """Every kind of task; a test holds the table against `TaskKind`."""
+
+
+def evaluation_of(kind: TaskKind, labels: LabelSpace) -> Evaluation:
+    """How answers to this kind of task are judged, where the labels may make a difference."""
+    return OrderedEvaluation(labels) if labels.ordered else EVALUATIONS[kind]

@@ -6,15 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from backend.evaluation.captions import same_captions
 from backend.evaluation.detection import right_boxes
 from backend.evaluation.entities import right_spans
-from model_zoo.types import Box, Span, Target
+from model_zoo.types import Box, Captions, Span, Target
 
 
 @dataclass(frozen=True)
 class Matches:
     """How many labels or regions a prediction had, the answer has, and both have: the same label and, for boxes, an
-    overlap of one half or more, for spans the same place."""
+    overlap of one half or more, for spans the same place; the same caption."""
 
     shown: int
     answered: int
@@ -27,6 +28,8 @@ _RIGHT: Mapping[type, Callable[[Any, Any], int]] = {Box: right_boxes, Span: righ
 
 def matches(predicted: Target, answered: Target) -> Matches:
     """Hold a prediction against the answer. Raises `TypeError` when they are of two kinds."""
+    if isinstance(predicted, Captions) and isinstance(answered, Captions):
+        return Matches(len(predicted.texts), len(answered.texts), same_captions(predicted, answered))
     if isinstance(predicted, frozenset) and isinstance(answered, frozenset):
         right = len(predicted & answered)
     elif isinstance(predicted, tuple) and isinstance(answered, tuple):

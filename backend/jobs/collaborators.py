@@ -93,7 +93,7 @@ def build_collaborators(settings: Settings) -> Collaborators:
         features=FeatureStore(store),
         inputs=InputReader(_media(settings), max_pixels=settings.media_max_pixels),
         roles=RolePolicy.of(settings),
-        families=Families(settings.weights_dir),
+        families=Families.of_settings(settings),
         forms=Forms(
             CompiledForms(store, artifacts),
             settings.data_dir / "cache" / "compiled",

@@ -14,7 +14,7 @@ from backend.labelstudio.config import Control
 from backend.projects.provenance import Provenance
 from backend.projects.roles import Role
 from backend.store.records import Annotation, Record
-from model_zoo.types import Target
+from model_zoo.types import Captions, Target
 
 TEACHES = (Provenance.HUMAN, Provenance.IMPORTED)
 """Whose annotations are learnt from, the first there are counting alone. A model's own output teaches nothing."""
@@ -61,6 +61,8 @@ def fingerprint(answered: Sequence[Answer], *parts: object) -> str:
 
 def _plain(target: Target) -> list[Any]:
     """The same for the same target, as JSON."""
+    if isinstance(target, Captions):
+        return list(target.texts)
     return sorted(target) if isinstance(target, frozenset) else [astuple(box) for box in target]
 
 

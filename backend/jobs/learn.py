@@ -12,7 +12,7 @@ from typing import Any
 from backend.converters import CONVERTERS
 from backend.errors import InvalidConfig, StoreError
 from backend.evaluation.gate import Paired, Verdict, decide
-from backend.evaluation.kinds import EVALUATIONS
+from backend.evaluation.kinds import evaluation_of
 from backend.jobs.examples import Answer, answers, fingerprint
 from backend.jobs.featurise import Featuriser, Step
 from backend.jobs.progress import report
@@ -280,7 +280,7 @@ def _predicted(model: Model, samples: Sequence[Sample]) -> Answered:
 def _paired(lesson: Lesson, champion: tuple[Answered, Postprocess], challenger: tuple[Answered, Postprocess]) -> Paired:
     """Item scores of both; their samples are the same."""
     scores = [
-        EVALUATIONS[lesson.kind].scores(
+        evaluation_of(lesson.kind, lesson.labels).scores(
             [postprocess.decide(output, lesson.labels).target for output in answered.outputs], answered.truths
         )
         for answered, postprocess in (champion, challenger)
@@ -293,7 +293,7 @@ def _against_judgements(
 ) -> Paired:
     """Whether what was shown was right, and whether the challenger would have been; without its having seen it."""
     known = [(sample, output) for sample, output in crossed.pairs if sample.task in judged]
-    evaluation = EVALUATIONS[lesson.kind]
+    evaluation = evaluation_of(lesson.kind, lesson.labels)
     right = [
         evaluation.edits(postprocess.decide(output, lesson.labels).target, sample.target) == 0
         for sample, output in known
@@ -311,6 +311,8 @@ def _metrics(
         "loss": trained.loss,
     }
     for name, answered in (("out_of_fold", crossed), ("holdout", held)):
-        measured = EVALUATIONS[lesson.kind].measure(answered.outputs, answered.truths, postprocess, lesson.labels)
+        measured = evaluation_of(lesson.kind, lesson.labels).measure(
+            answered.outputs, answered.truths, postprocess, lesson.labels
+        )
         figures |= {f"{name}_{key}": value for key, value in measured.items()}
     return figures

@@ -17,7 +17,16 @@ from defusedxml.common import DTDForbidden
 from defusedxml.ElementTree import fromstring
 
 from backend.errors import InvalidConfig
-from backend.labelstudio.controls import LABELLED_APART, TRAINABLE, WRITTEN_OUT, Control, Label, shorten
+from backend.labelstudio.controls import (
+    LABELLED_APART,
+    TRAINABLE,
+    UNLABELLED,
+    WRITTEN_OUT,
+    Control,
+    Label,
+    shorten,
+)
+from backend.labelstudio.labels import HIGHEST_RATING, READERS, label_of, lowered
 
 if TYPE_CHECKING:
     from label_studio_sdk.label_interface.interface import LabelInterface
@@ -33,7 +42,12 @@ EXAMPLE = (
 )
 
 _NOT_CONTROLS = frozenset({"filter"})
-_LABEL_TAGS = {"Choices": "Choice", "RectangleLabels": "Label"}
+_LABEL_TAGS = {"Choices": "Choice", "RectangleLabels": "Label", "Taxonomy": "Choice"}
+_UNLEARNT = {
+    "allownested": "nested choices (allowNested) are stored as paths, which cannot be learnt yet.",
+    "labeling": "it labels spans of text (labeling), and only what it says of whole objects can be learnt yet.",
+}
+"""Switches of controls that cannot be learnt once they are on."""
 _CANONICAL = {tag.lower(): tag for tags in (TRAINABLE, *TRAINABLE.values()) for tag in tags}
 
 __all__ = ["Control", "Label", "LabellingConfig", "parse_config", "shorten"]
@@ -144,7 +158,7 @@ def _read_control(
 ) -> Control | str:
     """The control, or a sentence that says why it is skipped. `namer` holds its labels where it has none itself."""
     target = objects.get(element.attrib["toName"])
-    attributes = _lowered(element) if namer is None else {**_lowered(namer), **_lowered(element)}
+    attributes = lowered(element) if namer is None else {**lowered(namer), **lowered(element)}
     labels = _labels(element if namer is None else namer)
     obstacle = _obstacle(element, attributes, target) or _label_obstacle(element, attributes, labels)
     if obstacle or target is None:
@@ -158,9 +172,9 @@ def _read_control(
         data_key=target.attrib["value"][1:],
         labels=labels,
         attributes=attributes,
-        fetched=object_tag == "Image" or _lowered(target).get("valuetype") == "url",
+        fetched=object_tag == "Image" or lowered(target).get("valuetype") == "url",
+        object_attributes=lowered(target),
         labels_name=namer.attrib["name"] if namer is not None else None,
-        object_attributes=_lowered(target),
     )
 
 
@@ -188,9 +202,9 @@ def _source_obstacle(element: ElementTree.Element, target: ElementTree.Element) 
     if not re.fullmatch(r"\$[^, ]+", value):
         got = f'the value "{shorten(value)}"' if value else "a valueList"
         return f'its {target.tag} has {got}, and only a single variable such as "$text" can be read yet.'
-    if _lowered(target).get("encoding", "none") != "none":
+    if lowered(target).get("encoding", "none") != "none":
         return f"its {target.tag} holds encoded text, which cannot be read yet."
-    if _CANONICAL[target.tag.lower()] in WRITTEN_OUT and _lowered(target).get("valuetype") == "url":
+    if _CANONICAL[target.tag.lower()] in WRITTEN_OUT and lowered(target).get("valuetype") == "url":
         return f'its {target.tag} is fetched from an address (valueType="url"), and only Text can be yet.'
     return None
 
@@ -198,13 +212,22 @@ def _source_obstacle(element: ElementTree.Element, target: ElementTree.Element) 
 def _label_obstacle(
     element: ElementTree.Element, attributes: Mapping[str, str], labels: tuple[Label, ...]
 ) -> str | None:
-    if attributes.get("value") or any(_is_variable(label.value) for label in labels):
-        return "its labels come from each task's data, and only labels written into the config can be learnt yet."
-    if attributes.get("allownested") == "true":
-        return "nested choices (allowNested) are stored as paths, which cannot be learnt yet."
-    if labels:
-        return None
     tag = _CANONICAL[element.tag.lower()]
+    if tag in UNLABELLED:
+        filled = "its text comes from each task's data (value), and only what people write can be learnt yet."
+        return filled if attributes.get("value") else None
+    if attributes.get("value") or attributes.get("apiurl") or any(_is_variable(label.value) for label in labels):
+        return "its labels come from each task's data, and only labels written into the config can be learnt yet."
+    unlearnt = next((reason for name, reason in _UNLEARNT.items() if attributes.get(name) == "true"), None)
+    if unlearnt is not None:
+        return unlearnt
+    return None if labels else _no_labels(element, attributes, tag)
+
+
+def _no_labels(element: ElementTree.Element, attributes: Mapping[str, str], tag: str) -> str:
+    if tag == "Rating":
+        got = shorten(attributes.get("maxrating", ""))
+        return f'its maxRating is "{got}", wanted a whole number from 1 to {HIGHEST_RATING}.'
     if tag in LABELLED_APART:
         return f'no Labels name its shapes. Add <Labels name="label" toName="{attributes["toname"]}"> with some.'
     return f'it has no labels. Add some, such as <{_LABEL_TAGS.get(tag, "Label")} value="A"/> inside <{element.tag}>.'
@@ -212,36 +235,25 @@ def _label_obstacle(
 
 def _labels(element: ElementTree.Element) -> tuple[Label, ...]:
     """Labels below `element`, whatever lies between, but not below another label: the editor leaves those out."""
+    tag = _CANONICAL.get(element.tag.lower(), "")
+    if tag in READERS:
+        return READERS[tag](element)
     found: dict[str, Label] = {}
-    wanted = _LABEL_TAGS.get(_CANONICAL.get(element.tag.lower(), ""), "Label").lower()
+    wanted = _LABEL_TAGS.get(tag, "Label").lower()
     stack = list(reversed(element))
     while stack:
         child = stack.pop()
         if child.tag.lower() != wanted:
             stack.extend(reversed(child))
             continue
-        label = _label(_lowered(child))
+        label = label_of(lowered(child))
         if label.name:
             found.setdefault(label.name, label)
     return tuple(found.values())
 
 
-def _label(attributes: Mapping[str, str]) -> Label:
-    predicted = (word.strip() for word in attributes.get("predicted_values", "").split(","))
-    return Label(
-        value=attributes.get("value", ""),
-        alias=attributes.get("alias") or None,
-        hint=attributes.get("hint") or None,
-        predicted_values=tuple(word for word in predicted if word),
-    )
-
-
 def _is_variable(value: str) -> bool:
     return re.fullmatch(r"\$[A-Za-z_][\w.\[\]]*", value) is not None
-
-
-def _lowered(element: ElementTree.Element) -> dict[str, str]:
-    return {name.lower(): value for name, value in element.attrib.items()}
 
 
 def _check(controls: list[Control]) -> None:

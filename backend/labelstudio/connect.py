@@ -11,7 +11,7 @@ from typing import Any
 
 from backend.errors import InvalidConfig, LabelStudioError, PrelabelError
 from backend.labelstudio.client import Json, LabelStudio
-from backend.labelstudio.config import LabellingConfig, parse_config
+from backend.labelstudio.config import Control, LabellingConfig, parse_config
 from backend.labelstudio.connection import Connection, canonical, new_secret, recall, remember
 from backend.labelstudio.media import MediaFetcher
 from backend.labelstudio.queries import TaskQuery
@@ -131,8 +131,7 @@ class _Connecting:
     def _config(self) -> str:
         config = self._parsed()
         learnt = [
-            f'{control.tag} "{control.name}" on {control.object_tag} is learnt: '
-            f"{'several' if control.multiple else 'one'} of {len(control.labels)} labels."
+            f'{control.tag} "{control.name}" on {control.object_tag} is learnt: {_learnt(control)}.'
             for control in config.controls
         ]
         return " ".join([*learnt, *config.skipped])
@@ -290,6 +289,13 @@ class _Connecting:
             for control in fetched
         ]
         return f"Task {task['id']}: fetched {', '.join(f'{size:,} bytes' for size in sizes)}."
+
+
+def _learnt(control: Control) -> str:
+    """What is learnt of a control, in a few words."""
+    if not control.labels:
+        return "what people write"
+    return f"{'several' if control.multiple else 'one'} of {len(control.labels)} labels"
 
 
 def _token(client: LabelStudio) -> str:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from backend.errors import InvalidConfig
 
+CLASSIFIED = frozenset({"Text", "HyperText", "Paragraphs", "Image"})
+"""Object tags that can be classified as a whole."""
+
 TRAINABLE: Mapping[str, frozenset[str]] = {
-    "Choices": frozenset({"Text", "Image"}),
+    "Choices": CLASSIFIED,
+    "Rating": CLASSIFIED,
+    "Taxonomy": CLASSIFIED,
     "RectangleLabels": frozenset({"Image"}),
+    "TextArea": frozenset({"Image"}),
     "Rectangle": frozenset({"Image"}),
     "Labels": frozenset({"Text", "HyperText"}),
     "HyperTextLabels": frozenset({"HyperText"}),
@@ -26,6 +32,15 @@ WRITTEN_OUT = frozenset({"HyperText", "Paragraphs"})
 LABELLED_APART = frozenset({"Rectangle"})
 """Shapes without labels of their own: `Labels` on the same object name them, in a second region of the same id."""
 
+UNLABELLED = frozenset({"TextArea"})
+"""Control tags in which people write instead of choosing labels."""
+
+ORDERED = frozenset({"Rating"})
+"""Control tags whose labels are steps of a scale, in the order of the labels."""
+
+_CHOICE = {"Taxonomy": "multiple"}
+"""How many labels hold at once where a tag says nothing; one, mostly."""
+
 _OPTION = "prelabel_"
 _RECIPE = "prelabel_recipe"
 _NO_HYPERPARAMETERS = frozenset({"prelabel_model", _RECIPE})
@@ -33,12 +48,17 @@ _NO_HYPERPARAMETERS = frozenset({"prelabel_model", _RECIPE})
 
 @dataclass(frozen=True)
 class Label:
-    """One label of a control. People see `value`; Label Studio stores the `alias` where there is one."""
+    """One label of a control. People see `value`; Label Studio stores the `alias` where there is one.
+
+    Of a nested label `path` is what Label Studio stores instead, from the root, and `leaf` its own value.
+    """
 
     value: str
     alias: str | None = None
     hint: str | None = None
     predicted_values: tuple[str, ...] = ()
+    path: tuple[str, ...] = ()
+    leaf: str | None = None
 
     @property
     def name(self) -> str:
@@ -48,7 +68,7 @@ class Label:
     @property
     def descriptions(self) -> tuple[str, ...]:
         """What the label is called in words, without repetition."""
-        words = (self.value, self.alias, self.hint, *self.predicted_values)
+        words = (self.leaf, self.value, self.alias, self.hint, *self.predicted_values)
         return tuple(dict.fromkeys(word for word in words if word))
 
 
@@ -68,10 +88,10 @@ class Control:
     labels: tuple[Label, ...]
     attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
     fetched: bool = False
+    object_attributes: Mapping[str, str] = field(default_factory=dict, hash=False, compare=False)
+    """The object tag's own, with names in lower case."""
     labels_name: str | None = None
     """The control that gives this one's shapes their labels, where that is another one."""
-    object_attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """Those of the object tag, with names in lower case."""
 
     def owns(self, from_name: object) -> bool:
         """Whether a region with this `from_name` is part of an answer to this control."""
@@ -80,7 +100,18 @@ class Control:
     @property
     def multiple(self) -> bool:
         """Whether several labels may hold at once."""
-        return self.attributes.get("choice") == "multiple"
+        return self.attributes.get("choice", _CHOICE.get(self.tag)) == "multiple" and self.at_most != 1
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the labels are steps of a scale."""
+        return self.tag in ORDERED
+
+    @property
+    def at_most(self) -> int | None:
+        """How many labels may hold at once, or texts be submitted; None where nothing bounds them."""
+        text = self.attributes.get("maxsubmissions" if self.tag in UNLABELLED else "maxusages", "")
+        return int(text) if re.fullmatch(r"[1-9][0-9]{0,5}", text) else None
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -140,6 +171,14 @@ class Control:
     def label_of(self, predicted: str) -> str | None:
         """The label's name for what a model calls it: the name itself, or one of its `predicted_values` in any case."""
         return predicted if self.has_label(predicted) else self._predicted.get(predicted.casefold())
+
+    def label_at(self, path: Sequence[str]) -> str | None:
+        """The name of the label at this path of nested ones."""
+        return self._by_path.get(tuple(path))
+
+    @cached_property
+    def _by_path(self) -> Mapping[tuple[str, ...], str]:
+        return {label.path: label.name for label in self.labels}
 
     @cached_property
     def _names(self) -> frozenset[str]:

@@ -16,7 +16,7 @@ from backend.labelstudio.config import Control, LabellingConfig
 from backend.store.records import Record
 from model_zoo.named_entities.tags import OUTSIDE, inside, tags_of
 from model_zoo.named_entities.words import Word, read_words
-from model_zoo.types import Item, LabelSpace, Span, TaskKind
+from model_zoo.types import Item, LabelSpace, Span, TaskKind, some_of
 
 HEAD = "-DOCSTART- -X- O\n"
 
@@ -47,7 +47,7 @@ def _tagged(control: Control, record: Record) -> Iterator[tuple[Word, str]]:
         text = converter.input_of(control, record.data) if target is not None and not control.fetched else ""
     except TaskUnusable:
         return
-    spans = [span for span in converter.target(target or (), Item(text)) if isinstance(span, Span)]
+    spans = some_of(Span, converter.target(target or (), Item(text)))
     words = read_words(text)
     for word, tag in zip(words, tags_of(words, spans, LabelSpace(control.label_names)).tolist(), strict=True):
         label = control.label_names[(tag - 1) // 2] if tag != OUTSIDE else ""

@@ -15,7 +15,7 @@ from backend.converters.geometry import in_pixels
 from backend.jobs.examples import TEACHES, answer_of
 from backend.labelstudio.config import Control, LabellingConfig
 from backend.store.records import Annotation, Record
-from model_zoo.types import Box, Item, Labels, Span, Target, TaskKind
+from model_zoo.types import Box, Captions, Item, Labels, Span, Target, TaskKind, some_of
 
 DEPTH = 3
 """Channels, which the format wants; pictures are read as RGB."""
@@ -34,8 +34,7 @@ def augmented_manifest(config: LabellingConfig, records: Iterable[Record]) -> It
 def _source(config: LabellingConfig, record: Record) -> dict[str, Any]:
     control = config.controls[0]
     value = record.data.get(control.data_key)
-    is_text = control.object_tag != "Image" and not control.fetched
-    return {"source" if is_text else "source-ref": value}
+    return {"source-ref" if control.fetched else "source": value}
 
 
 def _attributes(control: Control, record: Record) -> dict[str, Any]:
@@ -45,10 +44,15 @@ def _attributes(control: Control, record: Record) -> dict[str, Any]:
         return {}
     annotation = _behind(control, record, target)
     kind = CONVERTERS[control.tag].kind(control)
-    if kind is TaskKind.NAMED_ENTITIES:
+    if isinstance(target, Captions):
+        value: Any = list(target.texts)
+        more: dict[str, Any] = {"type": "prelabel/captions"}  # the format has none of its own
+    elif kind is TaskKind.NAMED_ENTITIES:
         value, more = _spans(control, target, record)
+    elif isinstance(target, tuple):
+        value, more = _boxes(control, target, annotation)
     else:
-        value, more = _boxes(control, target, annotation) if isinstance(target, tuple) else _labels(control, target)
+        value, more = _labels(control, target)
     metadata = {
         **more,
         "job-name": "prelabel",
@@ -88,7 +92,7 @@ def _spans(control: Control, target: Target, record: Record) -> tuple[Any, dict[
     converter = CONVERTERS[control.tag]
     text = converter.input_of(control, record.data)
     placed = converter.target(target, Item(text))
-    spans = [span for span in placed if isinstance(span, Span)]
+    spans = some_of(Span, placed)
     entities = [
         {"startOffset": span.start, "endOffset": span.end, "label": span.label, "text": text[span.start : span.end]}
         for span in spans
@@ -103,7 +107,7 @@ def _boxes(control: Control, target: Target, annotation: Annotation) -> tuple[An
     width, height = _size(annotation.result)
     names = control.label_names
     drawn = []
-    for box in (in_pixels(box, width, height) for box in target if isinstance(box, Box)):
+    for box in (in_pixels(box, width, height) for box in some_of(Box, target)):
         left, top, right, bottom = (round(value) for value in box.corners)
         label = names.index(box.label)
         drawn.append({"class_id": label, "left": left, "top": top, "width": right - left, "height": bottom - top})

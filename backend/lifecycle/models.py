@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 CURRENT = "current"
 LOADER = "predict.py"
 HEAD = "head.safetensors"
+REBUILT = frozenset({"efficientnet_lite0.v1", "minilm_l6_v2.v1"})
+"""Encoders that `standalone` can build from weights alone; the other forms bring their network with them."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def export_models(settings: Settings, project: int, version: str, form: str, out
     for number, (control, part) in enumerate(manifest.controls.items()):
         folder = output / (_plain(control) or f"control{number}")
         try:
-            _export(Families(settings.weights_dir), artifacts, manifest, control, part, form, folder)
+            _export(Families.of_settings(settings), artifacts, manifest, control, part, form, folder)
         except InvalidRequest as error:
             problems[control] = str(error)
         else:
@@ -115,6 +117,8 @@ def _classifier(family: Family, model: LinearModel, form: str, folder: Path) -> 
     encoder = family.encoder()
     if encoder is None:
         raise InvalidRequest(f"{family.name} has no encoder to export.")
+    if form == "pytorch" and encoder.architecture not in REBUILT:
+        raise InvalidRequest(f"{family.name} has no pytorch form. Export it as onnx or openvino.")
     folder.mkdir(parents=True)
     reading, network = _inputs(encoder, folder)
     if form == "pytorch":
@@ -138,7 +142,8 @@ def _detector(model: YoloModel, form: str, folder: Path) -> dict[str, Any]:
 
 def _inputs(encoder: Any, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """How the loader reads inputs, and how large the network is; a tokenizer is copied."""
-    from model_zoo.image_classification.efficientnet_lite0 import SIDE, WINDOWS
+    from model_zoo.image_classification.efficientnet_lite0 import WINDOWS
+    from model_zoo.image_classification.encoder import SIDE
     from model_zoo.text_classification.minilm import MAX_TOKENS, MiniLM
     from model_zoo.texts import MAX_CHARACTERS
 

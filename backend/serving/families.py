@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from backend.converters import CONVERTERS
 from backend.errors import InvalidConfig
 from backend.labelstudio.config import Control
+from backend.settings import Settings
 from backend.store.manifest import ControlVersion
 
 if TYPE_CHECKING:
@@ -20,9 +21,15 @@ WEIGHTS_FILE = "weights_file"
 
 @dataclass(frozen=True)
 class Families:
-    """The zoo as this process sees it. Families that share a weights folder share their encoders."""
+    """The zoo as this process sees it. Families that share a weights folder share their encoders. `outside` are the
+    dotted paths of those that the operator has added: a config may name them, and nothing else that can be imported."""
 
     weights_dir: Path | None = None
+    outside: tuple[str, ...] = ()
+
+    @classmethod
+    def of_settings(cls, settings: Settings) -> Families:
+        return cls(settings.weights_dir, settings.families)
 
     def of(self, control: Control, before: ControlVersion | None = None) -> Family:
         """The control's family. `before` is its part of the version that serves now: a default, once chosen, never
@@ -30,14 +37,17 @@ class Families:
         of task."""
         # Imported here: the server must not load the zoo before a model is needed.
         from model_zoo.errors import UnknownFamily
-        from model_zoo.registry import default_family, family
+        from model_zoo.outside import outside_family
+        from model_zoo.registry import default_family
 
         kind = CONVERTERS[control.tag].kind(control)
         if kind is None:
             raise InvalidConfig(f'No model fits {control.tag} "{control.name}" on {control.object_tag}.')
         name = control.model or (before.family if before else default_family(kind))
         try:
-            chosen = family(name, self.weights_dir, control.model_path)
+            if name in self.outside:
+                name = outside_family(name).name
+            chosen = self._family(name, control.model_path)
         except UnknownFamily as error:
             raise InvalidConfig(f'prelabel_model of {control.tag} "{control.name}": {error}') from None
         if chosen.task is not kind:
@@ -60,7 +70,11 @@ class Families:
 
     def behind(self, part: ControlVersion) -> Family:
         """The family that trained `part`. Raises the zoo's `UnknownFamily`."""
+        weights_file = part.recipe.get(WEIGHTS_FILE)
+        return self._family(part.family, str(weights_file) if weights_file else None)
+
+    def _family(self, name: str, weights_file: str | None) -> Family:
+        from model_zoo.outside import outside_families
         from model_zoo.registry import family
 
-        weights_file = part.recipe.get(WEIGHTS_FILE)
-        return family(part.family, self.weights_dir, str(weights_file) if weights_file else None)
+        return family(name, self.weights_dir, weights_file, outside_families(self.outside))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import closing
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -76,9 +77,10 @@ class InputReader:
         if not control.fetched:
             return value
         known_id = _id_of(task)
-        if control.object_tag == "Text":
-            return self._media.fetch_text(value, task_id=known_id)
-        return self._image(value, known_id)
+        if control.object_tag == "Image":
+            return self._image(value, known_id)
+        text = self._media.fetch_text(value, task_id=known_id)
+        return CONVERTERS[control.tag].input_of(replace(control, fetched=False), {control.data_key: text})
 
     def read_many(
         self, control: Control, tasks: Sequence[Any], deadline: float | None = None

@@ -11,12 +11,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from backend.converters import CONVERTERS, Region
+from backend.evaluation.captions import same_captions
 from backend.evaluation.detection import RIGHT, compare
 from backend.evaluation.entities import compare_spans
 from backend.labelstudio.config import Control
 from backend.simulation.costs import Costs
 from model_zoo.boxes import as_array, overlaps
-from model_zoo.types import Box, Labels, Span, TaskKind
+from model_zoo.types import Box, Captions, Labels, Span, TaskKind
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ def annotate(control: Control, shown: Sequence[Region], truth: Sequence[Region])
     answer = CONVERTERS[control.tag].decode(control, truth)
     if isinstance(answer, frozenset):
         return _choose(control, shown, truth, answer)
+    if isinstance(answer, Captions):
+        return _write(control, shown, truth, answer)
     if CONVERTERS[control.tag].kind(control) is TaskKind.NAMED_ENTITIES:
         return _mark(control, shown, truth)
     return _draw(control, shown, truth)
@@ -83,6 +86,17 @@ def _choose(control: Control, shown: Sequence[Region], truth: Sequence[Region], 
         delete=extra - changed,
         labels=len(answer),
     )
+    return Submitted(list(truth if extra or missing else shown), work)
+
+
+def _write(control: Control, shown: Sequence[Region], truth: Sequence[Region], answer: Captions) -> Submitted:
+    """Captions that people would not have written are written anew in their place; the rest stay."""
+    predicted = CONVERTERS[control.tag].decode(control, shown) if shown else None
+    before = predicted if isinstance(predicted, Captions) else Captions(())
+    right = same_captions(before, answer)
+    extra, missing = len(before.texts) - right, len(answer.texts) - right
+    changed = min(extra, missing)
+    work = Work(right, relabel=changed, add=missing - changed, delete=extra - changed, labels=len(answer.texts))
     return Submitted(list(truth if extra or missing else shown), work)
 
 

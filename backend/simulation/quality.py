@@ -6,17 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from backend.converters import CONVERTERS
-from backend.evaluation.kinds import EVALUATIONS
+from backend.evaluation.kinds import evaluation_of
 from backend.jobs.featurise import Featuriser
 from backend.labelstudio.config import Control
 from backend.serving.pool import LoadedVersion
 from backend.simulation.labelled import Task
-from model_zoo.types import Box, DetectionOutput, Item, LabelSpace, Output, Target, TaskKind
+from model_zoo.types import Box, DetectionOutput, Item, LabelSpace, Output, Target, TaskKind, some_of
 
 if TYPE_CHECKING:
     from model_zoo.postprocess import Postprocess
 
 MAIN_METRIC: Mapping[TaskKind, str] = {
+    TaskKind.CAPTIONS: "token_f1",
     TaskKind.IMAGE_CLASSIFICATION: "accuracy",
     TaskKind.TEXT_CLASSIFICATION: "accuracy",
     TaskKind.OBJECT_DETECTION: "map50",
@@ -47,7 +48,7 @@ def quality(
     for start in range(0, len(items), AT_ONCE):
         outputs += loaded.model.predict(items[start : start + AT_ONCE])
     labels, postprocess = loaded.model.labels, loaded.postprocess
-    figures = EVALUATIONS[loaded.family.task].measure(outputs, truths, postprocess, labels)
+    figures = evaluation_of(loaded.family.task, labels).measure(outputs, truths, postprocess, labels)
     return {**figures, **_precisions(outputs, truths, postprocess, labels)}
 
 
@@ -60,7 +61,7 @@ def _precisions(
     from model_zoo.postprocess import DetectionPostprocess
 
     found = [output for output in outputs if isinstance(output, DetectionOutput)]
-    boxes = [tuple(one for one in truth if isinstance(one, Box)) for truth in truths]
+    boxes = [some_of(Box, truth) for truth in truths]
     if not found or not isinstance(postprocess, DetectionPostprocess):
         return {}
     measured = detection_metrics(found, boxes, postprocess, labels)

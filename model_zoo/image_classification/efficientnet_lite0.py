@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-import numpy.typing as npt
-
-from model_zoo.base import UNWATCHED, Encoder, Progress, Watch
-from model_zoo.errors import Cancelled
-from model_zoo.images import read_image
-from model_zoo.programs.program import Arrays, Program
-from model_zoo.types import FloatArray, Input
-from model_zoo.weights import Located, Weights
+from model_zoo.image_classification.encoder import ImageEncoder
+from model_zoo.weights import Weights
 
 if TYPE_CHECKING:
     from torch.nn import Module
 
-SIDE = 224
-"""Pixels; what the network was trained on. 160, 192 and 256 were no better on signs, digits and photographs."""
-BATCH = 8
-"""Larger ones are no faster on a CPU, and their feature maps fill memory."""
 WINDOWS = {4: (7, 7), 5: (3, 2)}
 """Stages of 14 x 14 and 7 x 7 cells (strides 16 and 32) with the side and the step of the windows that are averaged, a
 2 x 2 and a 3 x 3 grid of them, not the whole image: what adaptive pooling does, in operations that ONNX has, too.
@@ -30,7 +18,7 @@ What is where tells hand signs and digits apart. Measured against the last layer
 signs 0.68 -> 0.81, digits 0.77 -> 0.92, objects in photographs 0.61 -> 0.68."""
 
 
-class EfficientNetLite0Encoder(Encoder):
+class EfficientNetLite0Encoder(ImageEncoder):
     """Three parts, each of unit length: the grids of stage 4 (448) and stage 5 (1728), and the whole image (1280)."""
 
     architecture: ClassVar[str] = "efficientnet_lite0.v1"
@@ -45,32 +33,7 @@ class EfficientNetLite0Encoder(Encoder):
         licence="Apache-2.0",
     )
 
-    def __init__(self, located: Located) -> None:
-        super().__init__(located)
-        self._program = Program(self.name, self._build, _probes, (1e-4,))
-
-    @property
-    def program(self) -> Program:
-        return self._program
-
-    def prepare(self, value: Input | None) -> npt.NDArray[np.uint8]:
-        """Pixels of shape (224, 224, 3)."""
-        return _square(value)
-
-    def encode(self, inputs: Sequence[Input | None], watch: Watch = UNWATCHED) -> FloatArray:
-        """Features of shape (inputs, 3456)."""
-        features = np.empty((len(inputs), self.dimensions), np.float32)
-        # One batch at a time bounds memory; a long request gives way to a short one between two batches.
-        for start in range(0, len(inputs), BATCH):
-            if watch.cancelled():
-                raise Cancelled(f"Stopped after {start} of {len(inputs)} images.")
-            pixels = np.stack([_square(value) for value in inputs[start : start + BATCH]])
-            features[start : start + BATCH] = self._program(pixels)[0]
-            done = min(start + BATCH, len(inputs))
-            watch.report(Progress(done / len(inputs), f"{done} of {len(inputs)} images read"))
-        return features
-
-    def _build(self) -> Module:
+    def build(self) -> Module:
         return features_of(self._load())
 
     def _load(self) -> Any:
@@ -88,24 +51,6 @@ class EfficientNetLite0Encoder(Encoder):
         except (ValueError, AttributeError, RuntimeError, OSError, UnpicklingError) as error:
             raise self.unloadable(error) from error
         return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-
-
-def _square(value: Input | None) -> npt.NDArray[np.uint8]:
-    """Squeezed to a square, not cropped: labels may be about what is at the edge."""
-    if isinstance(value, np.ndarray) and value.shape == (SIDE, SIDE, 3) and value.dtype == np.uint8:
-        return value
-    from PIL import Image
-
-    # Twice the side is decoded at least, so that what a JPEG decoder leaves out is not missed in the scaling.
-    image = Image.fromarray(read_image(value, enough=(2 * SIDE, 2 * SIDE)))
-    return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC, reducing_gap=3.0), np.uint8)
-
-
-def _probes() -> list[Arrays]:
-    """Noise and a gradient: as far apart as images are."""
-    noise = np.random.default_rng(0).integers(0, 256, (3, SIDE, SIDE, 3), dtype=np.uint8)
-    slope = np.broadcast_to(np.linspace(0, 255, SIDE).astype(np.uint8)[:, None], (1, SIDE, SIDE, 3))
-    return [(noise,), (np.ascontiguousarray(slope),)]
 
 
 def features_of(network: Any) -> Module:

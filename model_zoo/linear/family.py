@@ -11,6 +11,7 @@ import numpy as np
 
 from model_zoo.base import UNWATCHED, Encoder, Family, Model, Progress, Trained, Watch
 from model_zoo.errors import Cancelled, TrainingImpossible
+from model_zoo.features import with_features
 from model_zoo.linear import model
 from model_zoo.linear.fit import Flags, Hyperparameters, Sample, fit_head, judgeable, rotate
 from model_zoo.linear.folds import stratified
@@ -78,14 +79,7 @@ class LinearFamily(Family):
 
     def with_features(self, items: Sequence[Item], watch: Watch = UNWATCHED) -> Sequence[Item]:
         """The same items, each with its features; only those without are encoded."""
-        missing = [index for index, item in enumerate(items) if item.features is None]
-        if not missing:
-            return items
-        rows = self.encoder().encode([items[index].input for index in missing], watch)
-        completed = list(items)
-        for index, row in zip(missing, rows, strict=True):
-            completed[index] = replace(items[index], features=row)
-        return completed
+        return with_features(self.encoder(), items, watch)
 
     def _hyperparameters(self, recipe: Recipe, count: int) -> Hyperparameters:
         known = {field.name for field in fields(Hyperparameters)}

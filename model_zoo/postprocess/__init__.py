@@ -7,13 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from model_zoo.postprocess.base import ClassificationDecision, Decision, DetectionDecision, EntityDecision, Postprocess
+from model_zoo.postprocess.base import (
+    CaptionDecision,
+    ClassificationDecision,
+    Decision,
+    DetectionDecision,
+    EntityDecision,
+    Postprocess,
+)
+from model_zoo.postprocess.captions import CaptionPostprocess
 from model_zoo.postprocess.classification import ClassificationPostprocess
 from model_zoo.postprocess.detection import DetectionPostprocess
 from model_zoo.postprocess.entities import EntityPostprocess
 from model_zoo.types import TaskKind
 
 _BY_KIND: Mapping[TaskKind, type[Postprocess]] = {
+    TaskKind.CAPTIONS: CaptionPostprocess,
     TaskKind.IMAGE_CLASSIFICATION: ClassificationPostprocess,
     TaskKind.OBJECT_DETECTION: DetectionPostprocess,
     TaskKind.TEXT_CLASSIFICATION: ClassificationPostprocess,
@@ -27,6 +36,8 @@ def postprocess_of(kind: TaskKind) -> type[Postprocess]:
 
 
 __all__ = [
+    "CaptionDecision",
+    "CaptionPostprocess",
     "ClassificationDecision",
     "ClassificationPostprocess",
     "Decision",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from model_zoo.types import Boxes, FloatArray, Labels, LabelSpace, Output, Spans, Target
+from model_zoo.types import Boxes, Caption, Captions, FloatArray, Labels, LabelSpace, Output, Spans, Target
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -65,7 +65,22 @@ class EntityDecision:
         return self.spans
 
 
-Decision = ClassificationDecision | DetectionDecision | EntityDecision
+@dataclass(frozen=True)
+class CaptionDecision:
+    """What is shown of one image: `captions` with the F1 of words that each may be expected to share with people's,
+    the best first; `confidence` of shape (1,), that of the best, shown or not; `uncertainty` as of classifications."""
+
+    captions: tuple[tuple[Caption, float], ...]
+    confidence: FloatArray
+    uncertainty: float
+
+    @property
+    def target(self) -> Captions:
+        """What is claimed, as if a person had written it."""
+        return Captions(tuple(text for text, _ in self.captions))
+
+
+Decision = ClassificationDecision | DetectionDecision | EntityDecision | CaptionDecision
 """The union of all decisions; grows with the kinds of task. All have `confidence`, `uncertainty` and `target`."""
 
 

@@ -47,8 +47,9 @@ class MiniLMLinear(LinearFamily):
         return anchors
 
     def untrained(self, labels: LabelSpace) -> Model | None:
-        """Labels ranked by the similarity of their names to the text; the rest of the probability is for none."""
-        if not len(labels):
+        """Labels ranked by the similarity of their names to the text; the rest of the probability is for none. Steps of
+        a scale have no names that mean something."""
+        if not len(labels) or labels.ordered:
             return None
         rows = self.anchors(labels) / TEMPERATURE
         floor = np.zeros(len(labels), np.float32)

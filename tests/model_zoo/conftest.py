@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from model_zoo.base import Family
+from model_zoo.image_classification.mobilenet_v2_linear import MobileNetV2Linear
+from model_zoo.outside import outside_family
 from model_zoo.registry import FAMILIES, family
 from model_zoo.types import ClassificationExample, Input, Item, TaskKind
 
@@ -46,9 +50,45 @@ def _inputs(task: TaskKind) -> Mapping[str, list[Input]]:
 CLASSIFIERS = (TaskKind.TEXT_CLASSIFICATION, TaskKind.IMAGE_CLASSIFICATION)
 
 
-@pytest.fixture(scope="session", params=[kind.name for kind in FAMILIES if kind.task in CLASSIFIERS])
-def some_family(request: pytest.FixtureRequest) -> Family:
-    return family(request.param)
+def mobilenet_v2(folder: Path) -> None:
+    """torchvision's network as it publishes it, with random numbers in it."""
+    import torch
+    from torchvision.models import mobilenet_v2
+
+    torch.manual_seed(0)
+    torch.save(mobilenet_v2().state_dict(), folder / "mobilenet_v2_features_torchvision.pth")
+
+
+UNTRAINED: Mapping[str, Callable[[Path], None]] = {MobileNetV2Linear.name: mobilenet_v2}
+"""Families whose weights no package brings: what puts such, untrained, into a folder."""
+
+
+README_FAMILY = "my_families.LettersLinear"
+
+
+@pytest.fixture(scope="session")
+def readme_family(tmp_path_factory: pytest.TempPathFactory) -> Iterator[type[Family]]:
+    """The family that the README writes, imported as an operator has it imported."""
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    code = text.split("<!-- family -->\n```python\n")[1].split("```")[0]
+    folder = tmp_path_factory.mktemp("elsewhere")
+    (folder / "my_families.py").write_text(code, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield outside_family(README_FAMILY)
+        sys.modules.pop("my_families")
+
+
+@pytest.fixture(scope="session", params=[*(kind.name for kind in FAMILIES if kind.task in CLASSIFIERS), README_FAMILY])
+def some_family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Family:
+    if request.param == README_FAMILY:
+        outside = request.getfixturevalue("readme_family")
+        return family(outside.name, outside=[outside])
+    if request.param not in UNTRAINED:
+        return family(request.param)
+    folder = tmp_path_factory.mktemp("weights")
+    UNTRAINED[request.param](folder)
+    return family(request.param, folder)
 
 
 @pytest.fixture(scope="session")

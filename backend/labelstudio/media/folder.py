@@ -7,6 +7,7 @@ from pathlib import Path
 from backend.errors import MediaError
 
 SUFFIXES = {
+    "HyperText": (".htm", ".html"),
     "Image": (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"),
     "Text": (".txt",),
 }

@@ -79,6 +79,20 @@ def entity_records() -> list[Record]:
     ]
 
 
+CAPTIONS_CONFIG = """<View><Image name="image" value="$image"/>
+<TextArea name="caption" toName="image" maxSubmissions="1"/></View>"""
+
+
+def caption_records() -> list[Record]:
+    control = control_of(CAPTIONS_CONFIG)
+    return [
+        replace(
+            one, annotations=(replace(one.annotations[0], result=(region(control, "textarea", {"text": [said]}),)),)
+        )
+        for one, said in zip(street_records(), ["A car.", "A car and a sign.", "Two cars.", "A sign."], strict=True)
+    ]
+
+
 def record(task: int, data: Mapping[str, Any], result: Iterable[Mapping[str, Any]]) -> Record:
     return Record(task, data, (Annotation(task, tuple(result), updated_at=f"2026-01-01T00:00:{task:02}Z"),))
 
@@ -112,6 +126,10 @@ CASES = [
     pytest.param(
         Case(ENTITIES_CONFIG, entity_records, {"prelabel_iterations": "20"}, frozenset({"out_of_fold_f1", "examples"})),
         id="named_entities",
+    ),
+    pytest.param(
+        Case(CAPTIONS_CONFIG, caption_records, {}, frozenset({"out_of_fold_token_f1", "out_of_fold_cider"})),
+        id="captions",
     ),
     pytest.param(
         Case(

@@ -134,16 +134,16 @@ class TestSkipped:
         ("xml", "sentence"),
         [
             (
-                '<Text name="o" value="$t"/><Rating name="c" toName="o"/>',
-                'Rating "c" is skipped: there is no model for Rating yet.',
+                '<Text name="o" value="$t"/><Number name="c" toName="o"/>',
+                'Number "c" is skipped: there is no model for Number yet.',
             ),
             (
                 '<Audio name="o" value="$t"/><Choices name="c" toName="o"><Choice value="A"/></Choices>',
                 "there is no model for Choices on Audio yet.",
             ),
             (
-                '<HyperText name="o" value="$t"/><Choices name="c" toName="o"><Choice value="A"/></Choices>',
-                "there is no model for Choices on HyperText yet.",
+                '<Video name="o" value="$t"/><Choices name="c" toName="o"><Choice value="A"/></Choices>',
+                "there is no model for Choices on Video yet.",
             ),
             (
                 '<Choices name="c" toName="gone"><Choice value="A"/></Choices>',

@@ -175,6 +175,18 @@ def test_several_choices_are_a_list() -> None:
     assert line["topic-metadata"]["type"].endswith("-multilabel")
 
 
+def test_captions_of_an_image_and_stars_of_a_page() -> None:
+    xml = """<View><Image name="image" value="$image"/><TextArea name="says" toName="image"/>
+    <HyperText name="page" value="$html"/><Rating name="stars" toName="page"/></View>"""
+    said = {"from_name": "says", "to_name": "image", "type": "textarea", "value": {"text": ["A cat.", "Cat"]}}
+    rated = {"from_name": "stars", "to_name": "page", "type": "rating", "value": {"rating": 4}}
+    data = {"image": "https://cats.example/1.jpg", "html": "<p>Good</p>"}
+    (line,) = augmented_manifest(parse_config(xml), [Record(1, data, (Annotation(10, (said, rated)),))])
+    assert line["source-ref"] == "https://cats.example/1.jpg"
+    assert line["says"] == ["A cat.", "Cat"]
+    assert (line["stars"], line["stars-metadata"]["class-name"]) == (3, "4")
+
+
 def test_coco_has_boxes_in_pixels(images: Data, tmp_path: Path) -> None:
     assert export(images, "v1", "coco", tmp_path / "coco") == 2
     found = json.loads((tmp_path / "coco" / "result.json").read_text())

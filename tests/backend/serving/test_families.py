@@ -38,6 +38,7 @@ ASKED = {
     TaskKind.OBJECT_DETECTION: ("Image", "RectangleLabels"),
     TaskKind.TEXT_CLASSIFICATION: ("Text", "Choices"),
     TaskKind.NAMED_ENTITIES: ("Text", "Labels"),
+    TaskKind.CAPTIONS: ("Image", "TextArea"),
 }
 """An object tag and a control tag that pose each kind of task."""
 
@@ -70,3 +71,20 @@ def test_a_version_is_loaded_with_the_weights_it_was_trained_on() -> None:
     assert Families().behind(part).weights_file == "own.safetensors"
     with pytest.raises(UnknownFamily):
         Families().behind(ControlVersion("gone.v1", "0" * 64, ()))
+
+
+def test_a_family_from_elsewhere_is_chosen_where_the_operator_lists_it() -> None:
+    path = "model_zoo.text_classification.minilm_linear.MiniLMLinear"
+    asks = control(f'prelabel_model="{path}"')
+    with pytest.raises(InvalidConfig, match="listed in PRELABEL_FAMILIES"):
+        Families().of(asks)
+    with pytest.raises(InvalidConfig, match="Two families are called 'text_classification/minilm_linear"):
+        Families(outside=(path,)).of(asks)
+
+
+def test_a_family_from_elsewhere_that_cannot_be_had_costs_itself_alone() -> None:
+    families = Families(outside=("no.such.Family", "pathlib.Path"))
+    assert families.of(control()).name == TEXT
+    for path, said in {"no.such.Family": "cannot be imported", "pathlib.Path": "is no family"}.items():
+        with pytest.raises(InvalidConfig, match=said):
+            families.of(control(f'prelabel_model="{path}"'))

@@ -105,6 +105,13 @@ def test_a_text_behind_an_address_is_fetched(reader: InputReader, web: Web) -> N
     assert reader.read(READ_FROM_URL, task(f"{web.url}/letter")) == "Grüße"
 
 
+def test_pages_and_dialogues_are_read_once_they_are_fetched(reader: InputReader, web: Web) -> None:
+    web.pages["/page"] = content(b"<p>Hello</p><script>no</script>", Content_Type="text/html")
+    web.pages["/talk"] = content(b'[{"author": "Ann", "text": "Hello?"}]', Content_Type="application/json")
+    for tag, name, text in (("HyperText", "page", "Hello"), ("Paragraphs", "talk", "Ann: Hello?")):
+        assert reader.read(control(tag, 'valueType="url"'), task(f"{web.url}/{name}")) == text
+
+
 def test_only_so_many_are_fetched_ahead(reader: InputReader, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inputs_module, "AHEAD", 3)
     for number in range(10):

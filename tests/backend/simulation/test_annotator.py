@@ -25,6 +25,9 @@ SEVERAL = parse_config(
 ).controls[0]
 
 SPANS = parse_config(labelling_config(Kind.NAMED_ENTITIES, LABELS)).controls[0]
+CAPTION = parse_config(
+    '<View><Image name="image" value="$image"/><TextArea name="says" toName="image"/></View>'
+).controls[0]
 
 SIZE = (100, 100)
 
@@ -37,6 +40,11 @@ drawn = st.builds(
 pictures = st.lists(drawn, max_size=6).map(lambda found: boxes(found, SIZE))
 named = st.sets(st.sampled_from(LABELS)).map(lambda found: choice(*sorted(found)) if found else [])
 single = st.sampled_from(LABELS).map(choice)
+
+
+sentences = st.lists(st.sampled_from(["A cat.", "A dog.", "Cats"]), min_size=1, unique=True).map(
+    lambda texts: [{"from_name": "says", "to_name": "image", "type": "textarea", "value": {"text": texts}}]
+)
 
 
 def decoded(control: Control, result: Any) -> Any:
@@ -98,6 +106,15 @@ def test_choices_are_corrected(shown: Any, truth: Any) -> None:
     counted(submitted.work, len(before), len(true))
     assert submitted.work.actions == EVALUATIONS[TaskKind.TEXT_CLASSIFICATION].edits(before, true)
     assert submitted.work.move == 0
+
+
+@given(sentences, sentences)
+def test_captions_are_written_anew_where_they_are_not_right(shown: Any, truth: Any) -> None:
+    submitted = annotate(CAPTION, shown, truth)
+    before, true = (decoded(CAPTION, result) for result in (shown, truth))
+    assert decoded(CAPTION, submitted.result) == true or set(before.texts) == set(true.texts)
+    counted(submitted.work, len(before.texts), len(true.texts))
+    assert submitted.work.actions == EVALUATIONS[TaskKind.CAPTIONS].edits(before, true)
 
 
 @given(st.one_of(st.just([]), single), single)

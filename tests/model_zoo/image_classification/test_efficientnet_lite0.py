@@ -8,7 +8,8 @@ from PIL import Image
 
 from model_zoo.base import Progress, Watch
 from model_zoo.errors import Cancelled, UnreadableInput
-from model_zoo.image_classification.efficientnet_lite0 import BATCH, EfficientNetLite0Encoder
+from model_zoo.image_classification.efficientnet_lite0 import EfficientNetLite0Encoder
+from model_zoo.image_classification.encoder import BATCH
 from model_zoo.runtime import shared_runtime
 from model_zoo.types import Input
 
