@@ -6,7 +6,7 @@ knows Label Studio, and importing it costs NumPy alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -27,6 +27,7 @@ class TaskKind(str, Enum):
     """The kinds of task that families solve; the first part of every family's name."""
 
     IMAGE_CLASSIFICATION = "image_classification"
+    INSTANCE_SEGMENTATION = "instance_segmentation"
     OBJECT_DETECTION = "object_detection"
     TEXT_CLASSIFICATION = "text_classification"
 
@@ -84,13 +85,40 @@ class Box:
         return (self.left, self.top, self.right, self.bottom)
 
 
+@dataclass(frozen=True)
+class Mask:
+    """The pixels of one object, with a label; at least one, of an upright image of `width` x `height` pixels.
+
+    Kept small: `bits` are those of the part of the image that begins `left` and `top` pixels inside and is `columns` x
+    `rows` large, row by row, eight to a byte as NumPy packs them. `masks.mask_of` makes it the smallest part, so that
+    equal masks are equal; `masks.pixels` gives them back.
+    """
+
+    label: str
+    width: int
+    height: int
+    left: int
+    top: int
+    columns: int
+    rows: int
+    bits: bytes
+
+    @property
+    def corners(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of the box around it in pixels."""
+        return (float(self.left), float(self.top), float(self.left + self.columns), float(self.top + self.rows))
+
+
 Labels = frozenset[str]
 """What is true of a classified item: the names that apply."""
 
 Boxes = tuple[Box, ...]
 """What is true of an image for detection: every object, none left out."""
 
-Target = Labels | Boxes
+Masks = tuple[Mask, ...]
+"""What is true of an image for instance segmentation: every object, none left out. They may overlap."""
+
+Target = Labels | Boxes | Masks
 """The union of all that people say of an item; grows with the kinds of task."""
 
 
@@ -110,7 +138,15 @@ class DetectionExample:
     boxes: Boxes
 
 
-Example = ClassificationExample | DetectionExample
+@dataclass(frozen=True)
+class InstanceExample:
+    """One labelled image: the pixels of all its objects, masks being as large as the upright image."""
+
+    item: Item
+    masks: Masks
+
+
+Example = ClassificationExample | DetectionExample | InstanceExample
 """The union of all example types; grows with the kinds of task."""
 
 
@@ -135,19 +171,47 @@ class DetectionOutput:
     height: int
 
 
-Output = ClassificationOutput | DetectionOutput
+@dataclass(frozen=True)
+class InstanceOutput(DetectionOutput):
+    """Candidates with masks, raw like their boxes. A pixel is an object's where a weighted sum is above 0.
+
+    `coefficients` of shape (n, k) weigh the k pictures of `basis` (k, rows, columns), half precision. `frame` says
+    where in these pictures the image lies: its left, top, right and bottom edges in cells. Nothing outside of a
+    candidate's box is part of it.
+    """
+
+    coefficients: FloatArray
+    basis: npt.NDArray[np.float16]
+    frame: tuple[float, float, float, float]
+
+
+Output = ClassificationOutput | DetectionOutput | InstanceOutput
 """The union of all output types; grows with the kinds of task."""
 
 
 def example(kind: TaskKind, item: Item, target: Target) -> Example:
-    """An item with what is true of it, as families of this kind learn from it."""
-    if kind is TaskKind.OBJECT_DETECTION:
-        if isinstance(target, frozenset):
-            raise TypeError(f"Got the labels {sorted(target)}, wanted boxes to learn {kind.value} from.")
-        return DetectionExample(item, target)
-    if isinstance(target, tuple):
-        raise TypeError(f"Got {len(target)} boxes, wanted labels to learn {kind.value} from.")
-    return ClassificationExample(item, target)
+    """An item with what is true of it, as families of this kind learn from it. Raises `TypeError`."""
+    made = _EXAMPLES[kind]
+    pieces = _PIECES.get(made)
+    fits = (
+        isinstance(target, frozenset)
+        if pieces is None
+        else isinstance(target, tuple) and all(isinstance(piece, pieces) for piece in target)
+    )
+    if not fits:
+        wanted = "labels" if pieces is None else f"a tuple of {pieces.__name__}"
+        raise TypeError(f"Got {target!r:.80}, wanted {wanted} to learn {kind.value} from.")
+    return made(item, target)  # type: ignore[arg-type]  # just checked
+
+
+_EXAMPLES: Mapping[TaskKind, type[ClassificationExample] | type[DetectionExample] | type[InstanceExample]] = {
+    TaskKind.IMAGE_CLASSIFICATION: ClassificationExample,
+    TaskKind.INSTANCE_SEGMENTATION: InstanceExample,
+    TaskKind.OBJECT_DETECTION: DetectionExample,
+    TaskKind.TEXT_CLASSIFICATION: ClassificationExample,
+}
+_PIECES: Mapping[type, type] = {DetectionExample: Box, InstanceExample: Mask}
+"""What targets are made of that are no set of labels."""
 
 
 def stack_features(items: Sequence[Item]) -> FloatArray:

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from backend.evaluation.base import Evaluation
 from backend.evaluation.classification import ClassificationEvaluation
 from backend.evaluation.detection import DetectionEvaluation
+from backend.evaluation.instance_segmentation import InstanceEvaluation
 from model_zoo.types import TaskKind
 
 _CLASSIFICATION = ClassificationEvaluation()
 
 EVALUATIONS: Mapping[TaskKind, Evaluation] = {
     TaskKind.IMAGE_CLASSIFICATION: _CLASSIFICATION,
+    TaskKind.INSTANCE_SEGMENTATION: InstanceEvaluation(),
     TaskKind.OBJECT_DETECTION: DetectionEvaluation(),
     TaskKind.TEXT_CLASSIFICATION: _CLASSIFICATION,
 }

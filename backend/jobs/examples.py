@@ -61,7 +61,7 @@ def fingerprint(answered: Sequence[Answer], *parts: object) -> str:
 
 def _plain(target: Target) -> list[Any]:
     """The same for the same target, as JSON."""
-    return sorted(target) if isinstance(target, frozenset) else [astuple(box) for box in target]
+    return sorted(target) if isinstance(target, frozenset) else [astuple(piece) for piece in target]
 
 
 def _decoded(control: Control, annotations: Iterable[Annotation]) -> list[Target]:

@@ -33,7 +33,8 @@ EXAMPLE = (
 )
 
 _NOT_CONTROLS = frozenset({"filter"})
-_LABEL_TAGS = {"Choices": "Choice", "RectangleLabels": "Label"}
+_LABEL_TAGS = {"Choices": "Choice"}
+"""What labels are tagged as inside a control; elsewhere `Label`."""
 _CANONICAL = {tag.lower(): tag for tags in (TRAINABLE, *TRAINABLE.values()) for tag in tags}
 
 __all__ = ["Control", "Label", "LabellingConfig", "parse_config", "shorten"]
@@ -204,7 +205,7 @@ def _label_obstacle(
     tag = _CANONICAL[element.tag.lower()]
     if tag in LABELLED_APART:
         return f'no Labels name its shapes. Add <Labels name="label" toName="{attributes["toname"]}"> with some.'
-    return f'it has no labels. Add some, such as <{_LABEL_TAGS[tag]} value="A"/> inside <{element.tag}>.'
+    return f'it has no labels. Add some, such as <{_LABEL_TAGS.get(tag, "Label")} value="A"/> inside <{element.tag}>.'
 
 
 def _labels(element: ElementTree.Element) -> tuple[Label, ...]:

@@ -14,6 +14,10 @@ TRAINABLE: Mapping[str, frozenset[str]] = {
     "Choices": frozenset({"Text", "Image"}),
     "RectangleLabels": frozenset({"Image"}),
     "Rectangle": frozenset({"Image"}),
+    "BrushLabels": frozenset({"Image"}),
+    "PolygonLabels": frozenset({"Image"}),
+    "BitmaskLabels": frozenset({"Image"}),
+    "EllipseLabels": frozenset({"Image"}),
 }
 """Control tags that can be learnt, with the object tags they can be learnt on."""
 

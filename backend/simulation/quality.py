@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from backend.converters import CONVERTERS
 from backend.evaluation.kinds import EVALUATIONS
@@ -11,14 +10,12 @@ from backend.jobs.featurise import Featuriser
 from backend.labelstudio.config import Control
 from backend.serving.pool import LoadedVersion
 from backend.simulation.labelled import Task
-from model_zoo.types import DetectionOutput, Item, LabelSpace, Output, Target, TaskKind
-
-if TYPE_CHECKING:
-    from model_zoo.postprocess import Postprocess
+from model_zoo.types import Item, Output, Target, TaskKind
 
 MAIN_METRIC: Mapping[TaskKind, str] = {
     TaskKind.IMAGE_CLASSIFICATION: "accuracy",
     TaskKind.TEXT_CLASSIFICATION: "accuracy",
+    TaskKind.INSTANCE_SEGMENTATION: "map50",
     TaskKind.OBJECT_DETECTION: "map50",
 }
 """The one figure by which each kind of task is compared."""
@@ -46,21 +43,4 @@ def quality(
     for start in range(0, len(items), AT_ONCE):
         outputs += loaded.model.predict(items[start : start + AT_ONCE])
     labels, postprocess = loaded.model.labels, loaded.postprocess
-    figures = EVALUATIONS[loaded.family.task].measure(outputs, truths, postprocess, labels)
-    return {**figures, **_precisions(outputs, truths, postprocess, labels)}
-
-
-def _precisions(
-    outputs: Sequence[Output], truths: Sequence[Target], postprocess: Postprocess, labels: LabelSpace
-) -> dict[str, float]:
-    """Average precision, of detections alone."""
-    # Imported here: they bring torch, which reading a set does without.
-    from model_zoo.detection_metrics import detection_metrics
-    from model_zoo.postprocess import DetectionPostprocess
-
-    found = [output for output in outputs if isinstance(output, DetectionOutput)]
-    boxes = [truth for truth in truths if isinstance(truth, tuple)]
-    if not found or not isinstance(postprocess, DetectionPostprocess):
-        return {}
-    measured = detection_metrics(found, boxes, postprocess, labels)
-    return {"map50": measured.map50, "map50_95": measured.map50_95}
+    return EVALUATIONS[loaded.family.task].measure(outputs, truths, postprocess, labels)

@@ -7,13 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from model_zoo.postprocess.base import ClassificationDecision, Decision, DetectionDecision, Postprocess
+from model_zoo.postprocess.base import (
+    ClassificationDecision,
+    Decision,
+    DetectionDecision,
+    InstanceDecision,
+    Postprocess,
+)
 from model_zoo.postprocess.classification import ClassificationPostprocess
 from model_zoo.postprocess.detection import DetectionPostprocess
+from model_zoo.postprocess.instance_segmentation import InstancePostprocess
 from model_zoo.types import TaskKind
 
 _BY_KIND: Mapping[TaskKind, type[Postprocess]] = {
     TaskKind.IMAGE_CLASSIFICATION: ClassificationPostprocess,
+    TaskKind.INSTANCE_SEGMENTATION: InstancePostprocess,
     TaskKind.OBJECT_DETECTION: DetectionPostprocess,
     TaskKind.TEXT_CLASSIFICATION: ClassificationPostprocess,
 }
@@ -30,6 +38,8 @@ __all__ = [
     "Decision",
     "DetectionDecision",
     "DetectionPostprocess",
+    "InstanceDecision",
+    "InstancePostprocess",
     "Postprocess",
     "postprocess_of",
 ]

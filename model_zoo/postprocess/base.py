@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from model_zoo.types import Boxes, FloatArray, Labels, LabelSpace, Output, Target
+from model_zoo.types import Boxes, FloatArray, Labels, LabelSpace, Masks, Output, Target
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -47,7 +47,24 @@ class DetectionDecision:
         return self.boxes
 
 
-Decision = ClassificationDecision | DetectionDecision
+@dataclass(frozen=True)
+class InstanceDecision:
+    """What is shown of one image: as of detections, with masks of the upright image's size for boxes."""
+
+    masks: Masks
+    scores: tuple[float, ...]
+    confidence: FloatArray
+    uncertainty: float
+    width: int
+    height: int
+
+    @property
+    def target(self) -> Masks:
+        """What is claimed, as if a person had drawn it."""
+        return self.masks
+
+
+Decision = ClassificationDecision | DetectionDecision | InstanceDecision
 """The union of all decisions; grows with the kinds of task. All have `confidence`, `uncertainty` and `target`."""
 
 
