@@ -2,8 +2,8 @@
 
 A header of 53 bits (number of bytes in 32, bits a value less 1 in 5, four lengths' sizes less 1 in 4 each), then runs:
 a bit that is 1 for one repeated value and 0 for values one by one, two bits that choose a size, the length less 1 in
-that size, and the value or values. The SDK's codec writes the same, and joins and splits texts bit by bit: what the page
-paints, in colour and so value by value, takes it seconds to read for an image of 1080p.
+that size, and the value or values. The SDK's codec writes the same, and joins and splits texts bit by bit: what the
+page paints, in colour and so value by value, takes it seconds to read for an image of 1080p.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from backend.converters import CONVERTERS
@@ -21,6 +22,7 @@ from backend.labelstudio.config import Control, parse_config
 from backend.labelstudio.media import MediaCache, MediaFetcher, MediaLimits
 from backend.serving.families import Families
 from backend.serving.inputs import InputReader
+from backend.simulation.regions import masks
 from backend.store.artifacts import Artifacts
 from backend.store.features import FeatureStore
 from backend.store.manifest import ControlVersion
@@ -56,6 +58,22 @@ def street_records() -> list[Record]:
             percent = {name: value * WHOLE for name, value in {**shape, "height": (bottom - top) / HEIGHT}.items()}
             result.append(region(control, "rectanglelabels", {**percent, "rectanglelabels": [drawn.label]}))
         made.append(record(number, {"image": address}, result))
+    return made
+
+
+def painted_records() -> list[Record]:
+    """The boxes of street scenes, painted."""
+    made = []
+    for number, scene in enumerate(streets(4), 1):
+        address = f"data:image/jpeg;base64,{base64.b64encode(scene.jpeg).decode()}"
+        found = []
+        for drawn in scene.objects:
+            mask = np.zeros((HEIGHT, WIDTH), np.bool_)
+            left, top, right, bottom = map(int, drawn.area)
+            mask[top:bottom, left:right] = True
+            found.append((mask, drawn.label))
+        names = {"from_name": "objects", "to_name": "image"}
+        made.append(record(number, {"image": address}, [{**one, **names} for one in masks(found, (WIDTH, HEIGHT))]))
     return made
 
 
@@ -97,6 +115,16 @@ CASES = [
             frozenset({"out_of_fold_map50", "out_of_fold_recall"}),
         ),
         id="object_detection",
+        marks=needs_ultralytics,
+    ),
+    pytest.param(
+        Case(
+            STREETS_CONFIG.replace("RectangleLabels", "BrushLabels"),
+            painted_records,
+            {"prelabel_epochs": "2", "prelabel_image_size": "128", "prelabel_freeze": "classes"},
+            frozenset({"out_of_fold_map50", "out_of_fold_recall", "out_of_fold_miou"}),
+        ),
+        id="instance_segmentation",
         marks=needs_ultralytics,
     ),
 ]
@@ -153,7 +181,10 @@ def test_a_first_version_is_taught_and_the_same_examples_change_nothing(case: Ca
     regions = CONVERTERS[control.tag].encode(control, decision, key="1:v1")
     assert parse_config(case.xml).validate({"result": regions}) == []
 
-    begun_at_random = family.task is TaskKind.OBJECT_DETECTION  # there is no weights folder here
+    begun_at_random = family.task in (
+        TaskKind.OBJECT_DETECTION,
+        TaskKind.INSTANCE_SEGMENTATION,
+    )  # there is no weights folder here
     assert ["random weights" in note for note in taught.notes] == [True] * begun_at_random
 
     again = classroom.teach(control, records, part)
