@@ -44,7 +44,7 @@ def test_packed_and_unpacked(picture: Bits) -> None:
 
 @given(pictures, st.integers(-40, 40), st.integers(-40, 40))
 def test_what_lies_outside_of_the_image_is_left_out(picture: Bits, left: int, top: int) -> None:
-    whole = np.zeros((100, 100), np.bool_)
+    whole = np.zeros((130, 130), np.bool_)
     whole[40 + top : 40 + top + picture.shape[0], 40 + left : 40 + left + picture.shape[1]] = picture
     seen = whole[40:60, 40:65]
     mask = mask_of("a", picture, (25, 20), (left, top))
