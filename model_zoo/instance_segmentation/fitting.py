@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MASKS = ("masks",)
-"""All that is trained when boxes and labels are right and edges are not."""
+"""All that is trained when boxes and labels are right and edges are not; the pictures are cached then."""
 CELL = 4
 """Pixels of the input a cell of the pictures that masks are mixed from."""
 
@@ -63,7 +63,7 @@ class MaskLoss:
             self._loss,
             (together[0], together[1], together[2]),
             self._network.mask_branch(levels),
-            self._network.prototypes(levels),
+            self._cache.prototypes(batch),
             true_masks(seen),
             side,
         )

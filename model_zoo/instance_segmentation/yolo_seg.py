@@ -46,7 +46,7 @@ class YoloSegV1(YoloFamily):
         look_for_masks,
         loss_of,
         # Masks are mixed from what the neck gives: where that changes, they have to follow.
-        {name: (*parts, "masks") if "neck" in parts else parts for name, parts in FREEZES.items()},
+        {name: (*parts, "pictures", "masks") if "neck" in parts else parts for name, parts in FREEZES.items()},
     )
 
     def checked(self, examples: Sequence[Example], labels: LabelSpace) -> list[DetectionExample]:

@@ -94,7 +94,11 @@ def _recount(network: Network, cache: Cache, chosen: Sequence[int], batch: int) 
 
     with network.counting(), torch.no_grad():
         for first in range(0, min(len(chosen), COUNTED), batch):
-            network.answer(levels_for(network, PARTS, cache, chosen[first : first + batch]))
+            levels = levels_for(network, PARTS, cache, chosen[first : first + batch])
+            network.answer(levels)
+            if network.has_masks:
+                network.mask_branch(levels)
+                network.prototypes(levels)
 
 
 def levels_for(network: Network, parts: Collection[str], cache: Cache, chosen: Sequence[int]) -> list[Tensor]:

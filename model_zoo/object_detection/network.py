@@ -18,8 +18,8 @@ from model_zoo.types import FloatArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-PARTS = ("backbone", "neck", "boxes", "classes", "masks")
-"""From the pixels to the answers. Only segmenters have `masks`: the pictures that masks are mixed from, and the branch
+PARTS = ("backbone", "neck", "boxes", "classes", "pictures", "masks")
+"""From the pixels to the answers. Only segmenters have `pictures`, which masks are mixed from, and `masks`, the branch
 that says how."""
 RARE = 5 / 80 / 640**2
 """Objects of a label a pixel where nothing is known of it: Ultralytics' own guess for the classes of COCO."""
@@ -108,8 +108,8 @@ class Network:
             head.cv2 = copy.deepcopy(head.cv2)
         if "classes" in parts or LAST in parts:
             head.cv3 = copy.deepcopy(head.cv3)
-        if "masks" in parts:
-            for branch in self._branches("masks"):
+        for part in ("pictures", "masks"):
+            for branch in self._branches(part) if part in parts else ():
                 setattr(head, branch, copy.deepcopy(getattr(head, branch)))
         layers[-1] = head
         return Network(layers, self.saved, self.neck, self.names)
@@ -153,8 +153,8 @@ class Network:
         return [(f"model.{last}.{branch}", getattr(self.head, branch)) for branch in self._branches(part)]
 
     def _branches(self, part: str) -> list[str]:
-        """The head's branches that make up a part, as far as this head has them."""
-        return [branch for branch in _BRANCHES[part] if hasattr(self.head, branch)]
+        """The head's branch that makes up a part; none where this head has no such part."""
+        return [_BRANCHES[part]] if hasattr(self.head, _BRANCHES[part]) else []
 
     def tensors(self, parts: Sequence[str]) -> dict[str, Tensor]:
         """Parameters and buffers of `parts` by Ultralytics' names."""
@@ -210,6 +210,11 @@ class Network:
 
         return torch.cat([branch[2](level).flatten(2) for branch, level in zip(self.head.cv3, hidden, strict=True)], 2)
 
+    @property
+    def has_masks(self) -> bool:
+        """Whether it is a segmenter."""
+        return bool(self._branches("masks"))
+
     def mask_branch(self, levels: Sequence[Tensor]) -> Tensor:
         """How each cell's mask is mixed, (b, k, cells). Of segmenters alone."""
         import torch
@@ -257,7 +262,7 @@ def owned(parts: Sequence[str]) -> tuple[str, ...]:
     return tuple(part for part in PARTS if part in parts or (part == "classes" and LAST in parts))
 
 
-_BRANCHES = {"boxes": ("cv2",), "classes": ("cv3",), "masks": ("cv4", "proto")}
+_BRANCHES = {"boxes": "cv2", "classes": "cv3", "pictures": "proto", "masks": "cv4"}
 
 
 def _absolute(source: int, layer: int) -> int:

@@ -139,7 +139,7 @@ def test_where_everything_is_trained_the_masks_are(segmenter: Family, examples: 
     told = Watch(report=lambda progress: losses.append(progress.loss or 0.0))
     recipe = Recipe(overrides={**TINY, "views": 1, "epochs": 12, "learning_rate": 3e-3, "mosaic": 0.0, "zoom": 1.0})
     trained = segmenter.train(examples, SPACE, recipe, watch=told)
-    assert trained.hyperparameters["trained"] == "last classes boxes neck backbone masks"
+    assert trained.hyperparameters["trained"] == "last classes boxes neck backbone pictures masks"
     assert isinstance(trained.model, YoloModel)
     assert "masks" in trained.model.parts
     assert trained.loss < max(losses)
@@ -163,7 +163,7 @@ def test_masks_alone_are_learnt_where_boxes_are_right() -> None:
     hyper = Hyperparameters(batch=2, learning_rate=5e-3)
     taught, _ = fit_parts(network, MASKS, cache, [0, 1], 12, hyper, 0, lambda _, loss: told.append(loss), loss_of)
     assert told[-1] < 0.8 * told[0]
-    for part in ("backbone", "neck", "boxes", "classes"):
+    for part in ("backbone", "neck", "boxes", "classes", "pictures"):
         for name, tensor in taught.tensors((part,)).items():
             assert bool((tensor == network.tensors((part,))[name]).all()), name
     assert isinstance(loss_of(network, MASKS, cache, np.ones(2, np.float32)), MaskLoss)
