@@ -19,7 +19,7 @@ from model_zoo.object_detection.cache import Cache, View
 from model_zoo.object_detection.fitting import fit_parts
 from model_zoo.object_detection.hyperparameters import Hyperparameters
 from model_zoo.object_detection.model import YoloModel
-from model_zoo.object_detection.network import Network
+from model_zoo.object_detection.network import PARTS, Network, digest
 from model_zoo.object_detection.views import Augmentation, Picture, view
 from model_zoo.postprocess import InstancePostprocess
 from model_zoo.recipes import Recipe
@@ -244,6 +244,19 @@ def test_a_detector_is_no_segmenter(tmp_path: Path) -> None:
     torch.save({"model": upstream.build("yolov8n")}, tmp_path / "mine.pt")
     with pytest.raises(WeightsNotFound, match=r"no segmentation network.*yolov8n-seg\.pt"):
         bases.from_file(tmp_path, "mine.pt", "segmentation")
+
+
+def test_published_weights_load_by_their_own_names(tmp_path: Path) -> None:
+    import torch
+
+    published = upstream.build("yolov8n-seg", "segmentation")
+    torch.save({"model": published}, tmp_path / "mine.pt")
+    base = bases.from_file(tmp_path, "mine.pt", "segmentation")
+    assert base.network.has_masks
+    assert base.digest == digest(Network.of(upstream.build("yolov8n-seg", "segmentation")))
+    assert set(base.network.tensors(PARTS)) <= set(published.state_dict())
+    with pytest.raises(WeightsNotFound, match="no detection network"):
+        bases.from_file(tmp_path, "mine.pt")
 
 
 def test_without_pretrained_weights_nothing_is_known_before_labels(segmenter: Family) -> None:
