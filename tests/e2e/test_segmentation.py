@@ -31,8 +31,7 @@ LABELLED = 4
 TRAINING = 240.0
 """Seconds from the last annotation to the version; far more than two quiet cores need."""
 WEIGHTS = os.environ.get("PRELABEL_WEIGHTS_DIR")
-"""Without pretrained weights a segmenter learns from random numbers, and from four images nothing: then whatever it
-finds is shown."""
+"""Without pretrained weights a segmenter learns from random numbers, and from four images nothing."""
 WISHES = {"prelabel_image_size": 320, "prelabel_views": 3, "prelabel_epochs": 20 if WEIGHTS else 4, "prelabel_folds": 2}
 SHOWN = {} if WEIGHTS else {"model_score_threshold": 0.0, "prelabel_freeze": "classes"}
 ATTRIBUTES = " ".join(f'{name}="{value}"' for name, value in {**WISHES, **SHOWN}.items())
@@ -103,10 +102,12 @@ def test_masks_are_learnt_and_proposed_on_the_canvas(
         found = CONVERTERS[CONTROL.tag].decode(CONTROL, row["result"])
         assert found is not None
         assert len(found) == len(row["result"])
+    if WEIGHTS:
+        assert any(row["result"] for row in rows.values())
 
     opened = labelling.open_stream(project)
     canvas = Canvas(labelling.page, WIDTH, HEIGHT).ready()
     assert opened.version == version
-    canvas.expect_regions(min(len(rows[opened.task]["result"]), 20))
+    canvas.expect_regions(len(rows[opened.task]["result"]))
     labelling.page.wait_for_timeout(1_000)  # masks are painted after they are listed
     labelling.screenshot("segmentation-proposed")
