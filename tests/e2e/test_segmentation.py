@@ -33,8 +33,7 @@ TRAINING = 240.0
 WEIGHTS = os.environ.get("PRELABEL_WEIGHTS_DIR")
 """Without pretrained weights a segmenter learns from random numbers, and from four images nothing."""
 WISHES = {"prelabel_image_size": 320, "prelabel_views": 3, "prelabel_epochs": 20 if WEIGHTS else 4, "prelabel_folds": 2}
-SHOWN = {} if WEIGHTS else {"model_score_threshold": 0.0, "prelabel_freeze": "classes"}
-ATTRIBUTES = " ".join(f'{name}="{value}"' for name, value in {**WISHES, **SHOWN}.items())
+ATTRIBUTES = " ".join(f'{name}="{value}"' for name, value in WISHES.items())
 CONFIG = STREETS_CONFIG.replace("RectangleLabels", "BrushLabels").replace(
     "<BrushLabels ", f"<BrushLabels {ATTRIBUTES} "
 )
