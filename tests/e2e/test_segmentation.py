@@ -34,9 +34,8 @@ WEIGHTS = os.environ.get("PRELABEL_WEIGHTS_DIR")
 """Without pretrained weights a segmenter learns from random numbers, and from four images nothing."""
 WISHES = {"prelabel_image_size": 320, "prelabel_views": 3, "prelabel_epochs": 20 if WEIGHTS else 4, "prelabel_folds": 2}
 ATTRIBUTES = " ".join(f'{name}="{value}"' for name, value in WISHES.items())
-CONFIG = STREETS_CONFIG.replace("RectangleLabels", "BrushLabels").replace(
-    "<BrushLabels ", f"<BrushLabels {ATTRIBUTES} "
-)
+PAINTED = STREETS_CONFIG.replace("RectangleLabels", "BrushLabels").replace("Draw a box around", "Paint")
+CONFIG = PAINTED.replace("<BrushLabels ", f"<BrushLabels {ATTRIBUTES} ")
 (CONTROL,) = parse_config(CONFIG).controls
 
 
