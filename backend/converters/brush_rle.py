@@ -73,7 +73,7 @@ def decode(rle: Sequence[Any], width: int, height: int) -> npt.NDArray[np.bool_]
             raise ValueError("the run lengths end before the image does, or after it")
         flat[done : done + length] = _read(packed, at, VALUE) if repeated else np.packbits(bits[at : at + taken])
         at, done = at + taken, done + length
-    return flat.reshape(height, width, CHANNELS)[:, :, 3] >= OPAQUE  # type: ignore[no-any-return]  # an array
+    return flat.reshape(height, width, CHANNELS)[:, :, 3] >= OPAQUE
 
 
 def _read(data: bytes, at: int, bits: int) -> int:

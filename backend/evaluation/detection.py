@@ -16,9 +16,9 @@ from model_zoo.detection_metrics import average_precisions
 from model_zoo.masks import mask_overlaps
 from model_zoo.postprocess import DetectionPostprocess, Postprocess
 from model_zoo.postprocess.objects import ObjectPostprocess
-from model_zoo.types import Box, Boxes, DetectionOutput, FloatArray, LabelSpace, Mask, Masks, Output, Target
+from model_zoo.types import Box, DetectionOutput, FloatArray, LabelSpace, Mask, Output, Target
 
-Objects = Boxes | Masks
+Objects = tuple[Box | Mask, ...]
 
 RIGHT = 0.5
 """Overlap (intersection over union) from which on an object is the right one, as in Pascal VOC."""
