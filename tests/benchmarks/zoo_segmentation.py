@@ -184,9 +184,7 @@ def compared(part: str, own: Sequence[dict[str, float]], usual: Sequence[dict[st
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--quick", action="store_true", help="one draw of five images under one name; its figures mean little"
-    )
+    parser.add_argument("--quick", action="store_true", help="a single short look; its figures mean little")
     parser.add_argument("--seeds", type=int, default=5, help="draws of each size")
     asked = parser.parse_args()
     print(text_table(measure(asked.quick, asked.seeds)))
