@@ -11,7 +11,7 @@ import numpy.typing as npt
 from model_zoo.boxes import as_array, match, match_shares
 from model_zoo.boxes import overlaps as box_overlaps
 from model_zoo.postprocess import DetectionPostprocess
-from model_zoo.types import Box, Boxes, DetectionOutput, FloatArray, LabelSpace, Masks
+from model_zoo.types import Box, Boxes, DetectionOutput, FloatArray, LabelSpace, Objects
 
 OVERLAPS = tuple(np.round(np.arange(0.5, 0.96, 0.05), 2).tolist())
 RECALLS = np.linspace(0, 1, 101)
@@ -55,7 +55,7 @@ def detection_metrics(
 
 def average_precisions(
     found: Sequence[tuple[FloatArray, FloatArray, npt.NDArray[np.int64]]],
-    truths: Sequence[Boxes | Masks],
+    truths: Sequence[Objects],
     labels: LabelSpace,
     overlaps: Sequence[float] = OVERLAPS,
     shares: Sequence[FloatArray] | None = None,

@@ -118,6 +118,9 @@ Boxes = tuple[Box, ...]
 Masks = tuple[Mask, ...]
 """What is true of an image for instance segmentation: every object, none left out. They may overlap."""
 
+Objects = tuple[Box | Mask, ...]
+"""Boxes or masks, where either will do."""
+
 Target = Labels | Boxes | Masks
 """The union of all that people say of an item; grows with the kinds of task."""
 

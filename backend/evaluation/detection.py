@@ -16,9 +16,7 @@ from model_zoo.detection_metrics import average_precisions
 from model_zoo.masks import mask_overlaps
 from model_zoo.postprocess import DetectionPostprocess, Postprocess
 from model_zoo.postprocess.objects import ObjectPostprocess
-from model_zoo.types import Box, DetectionOutput, FloatArray, LabelSpace, Mask, Output, Target
-
-Objects = tuple[Box | Mask, ...]
+from model_zoo.types import Box, DetectionOutput, FloatArray, LabelSpace, Mask, Objects, Output, Target
 
 RIGHT = 0.5
 """Overlap (intersection over union) from which on an object is the right one, as in Pascal VOC."""
@@ -87,7 +85,7 @@ class ObjectEvaluation:
         shown = _objects([process.decide(output, labels).target for output in found])
         true = _objects(truths)
         pairs = list(zip(shown, true, strict=True))
-        exact = np.array([self.edits(*pair) == 0 for pair in pairs])
+        exact = np.array([compare(*pair).edits == 0 for pair in pairs])
         counts = np.array([(right_objects(*pair), len(pair[0]), len(pair[1])) for pair in pairs])
         figures = {"items": float(len(outputs)), "objects": float(sum(map(len, true)))}
         for name, statistic in _STATISTICS.items():

@@ -7,9 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from backend.evaluation.detection import ObjectEvaluation, Objects, shares
+from backend.evaluation.detection import ObjectEvaluation, shares
 from model_zoo.postprocess import InstancePostprocess
 from model_zoo.postprocess.objects import ObjectPostprocess
+from model_zoo.types import Objects
 
 
 class InstanceEvaluation(ObjectEvaluation):

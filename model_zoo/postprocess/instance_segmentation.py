@@ -9,7 +9,7 @@ from model_zoo.boxes import as_array, overlaps
 from model_zoo.masks import mask_of, mask_overlaps, resized
 from model_zoo.postprocess.base import InstanceDecision
 from model_zoo.postprocess.objects import ObjectPostprocess
-from model_zoo.types import Boxes, DetectionOutput, FloatArray, InstanceOutput, LabelSpace, Mask, Masks, Output
+from model_zoo.types import DetectionOutput, FloatArray, InstanceOutput, LabelSpace, Mask, Objects, Output
 
 COMPARED = 640
 """Pixels of the longer side in which masks are held against true ones: a mask knows no more than its network saw."""
@@ -35,7 +35,7 @@ class InstancePostprocess(ObjectPostprocess):
             output.height,
         )
 
-    def shares(self, output: DetectionOutput, rows: npt.NDArray[np.int64], truth: Boxes | Masks) -> FloatArray:
+    def shares(self, output: DetectionOutput, rows: npt.NDArray[np.int64], truth: Objects) -> FloatArray:
         if not isinstance(output, InstanceOutput):
             return super().shares(output, rows, truth)
         table: FloatArray = np.zeros((len(rows), len(truth)), np.float32)

@@ -14,7 +14,7 @@ from model_zoo.calibration import Calibration
 from model_zoo.errors import CheckpointError
 from model_zoo.postprocess.base import Postprocess
 from model_zoo.postprocess.objects_fit import Candidates, calibrate, join, judge, shape_of, thresholds
-from model_zoo.types import Boxes, DetectionOutput, FloatArray, LabelSpace, Masks, Output, Target
+from model_zoo.types import DetectionOutput, FloatArray, LabelSpace, Objects, Output, Target
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -61,10 +61,10 @@ class ObjectPostprocess(Postprocess):
     def fit(cls, outputs: Sequence[Output | None], truths: Sequence[Target], labels: LabelSpace) -> Self:
         """As promised; boxes, not images, of labels outside the space are left out."""
         known = frozenset(labels.names)
-        pairs: list[tuple[DetectionOutput, Boxes | Masks]] = []
+        pairs: list[tuple[DetectionOutput, Objects]] = []
         for output, truth in zip(outputs, truths, strict=True):
             if isinstance(output, DetectionOutput) and isinstance(truth, tuple):
-                pairs.append((output, tuple(piece for piece in truth if piece.label in known)))  # type: ignore[arg-type]  # of one kind
+                pairs.append((output, tuple(piece for piece in truth if piece.label in known)))
         usual = cls.uncalibrated(labels)
         if not any(pieces for _, pieces in pairs):
             return usual
@@ -79,7 +79,7 @@ class ObjectPostprocess(Postprocess):
         calibration = calibrate(joined)
         return replace(shaped, calibration=calibration, thresholds=thresholds(joined, calibration))
 
-    def shares(self, output: DetectionOutput, rows: npt.NDArray[np.int64], truth: Boxes | Masks) -> FloatArray:
+    def shares(self, output: DetectionOutput, rows: npt.NDArray[np.int64], truth: Objects) -> FloatArray:
         """How far candidates of these rows overlap true objects, of shape (rows, objects)."""
         return overlaps(output.boxes[rows], as_array(truth))
 

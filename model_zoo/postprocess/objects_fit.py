@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from model_zoo.boxes import as_array, match_shares, overlaps
 from model_zoo.calibration import Calibration, fit_platt
-from model_zoo.types import Box, Boxes, FloatArray, LabelSpace, Mask, Masks
+from model_zoo.types import FloatArray, LabelSpace, Objects
 
 RIGHT = 0.5
 """Overlap from which on a found box counts as the true one of its label."""
@@ -45,7 +45,7 @@ class Evidence:
     true: npt.NDArray[np.int64]
 
 
-def shape_of(truths: Sequence[Sequence[Box | Mask]], extents: Sequence[int], usual: float = 0.6) -> Shape:
+def shape_of(truths: Sequence[Objects], extents: Sequence[int], usual: float = 0.6) -> Shape:
     """`extents` are the images' longer sides in pixels; `usual` is the overlap where objects stand apart."""
     same, other, sides = [0.0], [0.0], []
     for boxes, extent in zip(truths, extents, strict=True):
@@ -69,7 +69,7 @@ def judge(
     shares: FloatArray,
     confidence: FloatArray,
     label: npt.NDArray[np.int64],
-    truth: Boxes | Masks,
+    truth: Objects,
     labels: LabelSpace,
 ) -> Evidence:
     """Hold one image's candidates against its true objects, which they overlap by `shares` (candidates, objects)."""
