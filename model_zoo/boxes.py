@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from model_zoo.types import Box, FloatArray
+from model_zoo.types import Box, FloatArray, Mask
 
 Indices = npt.NDArray[np.int64]
 
 
-def as_array(boxes: Sequence[Box]) -> FloatArray:
-    """Corners of shape (boxes, 4)."""
+def as_array(boxes: Sequence[Box | Mask]) -> FloatArray:
+    """Corners of shape (boxes, 4), of masks those of the boxes around them."""
     return np.array([box.corners for box in boxes], np.float32).reshape(-1, 4)
 
 
@@ -50,11 +50,16 @@ def suppress(boxes: FloatArray, scores: FloatArray, overlap: float) -> Indices:
 def match(found: FloatArray, true: FloatArray, least: float) -> Indices:
     """For each found box, best first, the index of the true box it is taken for, -1 for none: the free one that it
     overlaps most, by `least` or more (as COCO and Pascal VOC count)."""
-    taken = np.full(len(found), -1, np.int64)
-    if not len(found) or not len(true):
+    return match_shares(overlaps(found, true), least)
+
+
+def match_shares(shares: FloatArray, least: float) -> Indices:
+    """The same from the overlaps (found, true) themselves, whatever it is that overlaps."""
+    taken = np.full(shares.shape[0], -1, np.int64)
+    if not shares.size:
         return taken
-    free = np.ones(len(true), np.bool_)
-    for place, row in enumerate(overlaps(found, true)):
+    free = np.ones(shares.shape[1], np.bool_)
+    for place, row in enumerate(shares):
         best = int(np.where(free, row, -1.0).argmax())
         if free[best] and row[best] >= least:
             taken[place] = best

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from model_zoo.boxes import as_array, match
+from model_zoo.boxes import as_array, match, match_shares
+from model_zoo.boxes import overlaps as box_overlaps
 from model_zoo.postprocess import DetectionPostprocess
-from model_zoo.types import Box, Boxes, DetectionOutput, FloatArray, LabelSpace
+from model_zoo.types import Box, Boxes, DetectionOutput, FloatArray, LabelSpace, Objects
 
 OVERLAPS = tuple(np.round(np.arange(0.5, 0.96, 0.05), 2).tolist())
 RECALLS = np.linspace(0, 1, 101)
@@ -54,25 +55,31 @@ def detection_metrics(
 
 def average_precisions(
     found: Sequence[tuple[FloatArray, FloatArray, npt.NDArray[np.int64]]],
-    truths: Sequence[Boxes],
+    truths: Sequence[Objects],
     labels: LabelSpace,
     overlaps: Sequence[float] = OVERLAPS,
+    shares: Sequence[FloatArray] | None = None,
 ) -> FloatArray:
-    """Average precision of shape (overlaps, labels), by 101 points of recall; NaN for labels without a true box.
+    """Average precision of shape (overlaps, labels), by 101 points of recall; NaN for labels without a true object.
 
-    `found` are boxes (n, 4), confidences (n,) and labels' indices (n,) of each image, the most confident first.
+    `found` are boxes (n, 4), confidences (n,) and labels' indices (n,) of each image, the most confident first;
+    `shares` how far they overlap all true objects of each image, of shape (n, m), where not the boxes count.
     """
+    if shares is None:
+        shares = [box_overlaps(boxes, as_array(truth)) for (boxes, _, _), truth in zip(found, truths, strict=True)]
     table: FloatArray = np.full((len(overlaps), len(labels)), np.nan, np.float32)
     for index, name in enumerate(labels.names):
-        true = [as_array(_of(truth, name)) for truth in truths]
-        total = sum(map(len, true))
+        true = [np.array([piece.label == name for piece in truth], np.bool_) for truth in truths]
+        total = int(sum(one.sum() for one in true))
         if not total:
             continue
-        chosen = [(boxes[label == index], scores[label == index]) for boxes, scores, label in found]
-        scores = np.concatenate([one for _, one in chosen])
+        scores = np.concatenate([scores[label == index] for _, scores, label in found])
         order = np.argsort(-scores, kind="stable")
+        chosen = [
+            share[label == index][:, wanted] for share, (_, _, label), wanted in zip(shares, found, true, strict=True)
+        ]
         for row, least in enumerate(overlaps):
-            hits = [match(boxes, wanted, least) >= 0 for (boxes, _), wanted in zip(chosen, true, strict=True)]
+            hits = [match_shares(share, least) >= 0 for share in chosen]
             table[row, index] = _interpolated(np.concatenate(hits)[order], total)
     return table
 

@@ -29,6 +29,7 @@ class TaskKind(str, Enum):
 
     CAPTIONS = "captions"
     IMAGE_CLASSIFICATION = "image_classification"
+    INSTANCE_SEGMENTATION = "instance_segmentation"
     OBJECT_DETECTION = "object_detection"
     TEXT_CLASSIFICATION = "text_classification"
     NAMED_ENTITIES = "named_entities"
@@ -98,6 +99,30 @@ class Span:
     label: str
 
 
+@dataclass(frozen=True)
+class Mask:
+    """The pixels of one object, with a label; at least one, of an upright image of `width` x `height` pixels.
+
+    Kept small: `bits` are those of the part of the image that begins `left` and `top` pixels inside and is `columns` x
+    `rows` large, row by row, eight to a byte as NumPy packs them. `masks.mask_of` makes it the smallest part, so that
+    equal masks are equal; `masks.pixels` gives them back.
+    """
+
+    label: str
+    width: int
+    height: int
+    left: int
+    top: int
+    columns: int
+    rows: int
+    bits: bytes
+
+    @property
+    def corners(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of the box around it in pixels."""
+        return (float(self.left), float(self.top), float(self.left + self.columns), float(self.top + self.rows))
+
+
 Labels = frozenset[str]
 """What is true of a classified item: the names that apply."""
 
@@ -118,7 +143,13 @@ class Captions:
     texts: tuple[Caption, ...]
 
 
-Target = Labels | Boxes | Spans | Captions
+Masks = tuple[Mask, ...]
+"""What is true of an image for instance segmentation: every object, none left out. They may overlap."""
+
+Objects = tuple[Box | Mask, ...]
+"""Boxes or masks, where either will do."""
+
+Target = Labels | Boxes | Masks | Spans | Captions
 """The union of all that people say of an item; grows with the kinds of task."""
 
 
@@ -154,7 +185,15 @@ class CaptionExample:
     captions: Captions
 
 
-Example = ClassificationExample | DetectionExample | EntityExample | CaptionExample
+@dataclass(frozen=True)
+class InstanceExample:
+    """One labelled image: the pixels of all its objects, masks being as large as the upright image."""
+
+    item: Item
+    masks: Masks
+
+
+Example = ClassificationExample | DetectionExample | InstanceExample | EntityExample | CaptionExample
 """The union of all example types; grows with the kinds of task."""
 
 
@@ -201,7 +240,21 @@ class CaptionOutput:
     scores: FloatArray
 
 
-Output = ClassificationOutput | DetectionOutput | EntityOutput | CaptionOutput
+@dataclass(frozen=True)
+class InstanceOutput(DetectionOutput):
+    """Candidates with masks, raw like their boxes. A pixel is an object's where a weighted sum is above 0.
+
+    `coefficients` of shape (n, k) weigh the k pictures of `basis` (k, rows, columns), half precision. `frame` says
+    where in these pictures the image lies: its left, top, right and bottom edges in cells. Nothing outside of a
+    candidate's box is part of it.
+    """
+
+    coefficients: FloatArray
+    basis: npt.NDArray[np.float16]
+    frame: tuple[float, float, float, float]
+
+
+Output = ClassificationOutput | DetectionOutput | InstanceOutput | EntityOutput | CaptionOutput
 """The union of all output types; grows with the kinds of task."""
 
 
@@ -209,6 +262,8 @@ def example(kind: TaskKind, item: Item, target: Target) -> Example:
     """An item with what is true of it, as families of this kind learn from it. Raises `TypeError`."""
     if kind is TaskKind.OBJECT_DETECTION:
         return DetectionExample(item, all_of(Box, target))
+    if kind is TaskKind.INSTANCE_SEGMENTATION:
+        return InstanceExample(item, all_of(Mask, target))
     if kind is TaskKind.NAMED_ENTITIES:
         return EntityExample(item, all_of(Span, target))
     if kind is TaskKind.CAPTIONS and isinstance(target, Captions):
@@ -218,7 +273,7 @@ def example(kind: TaskKind, item: Item, target: Target) -> Example:
     raise TypeError(f"Got {spoken(target)}, wanted something else to learn {kind.value} from.")
 
 
-Region = TypeVar("Region", Box, Span)
+Region = TypeVar("Region", Box, Mask, Span)
 """A part of an item with a label."""
 
 
@@ -233,6 +288,14 @@ def all_of(wanted: type[Region], target: Target) -> tuple[Region, ...]:
 def some_of(wanted: type[Region], target: Target) -> tuple[Region, ...]:
     """Those regions of the target that are of the wanted type; none of a target without regions."""
     return tuple(one for one in target if isinstance(one, wanted)) if isinstance(target, tuple) else ()
+
+
+def objects_of(target: Target) -> Objects:
+    """The target's objects on an image. Raises `TypeError` for a target of anything else."""
+    found: Objects = (*some_of(Box, target), *some_of(Mask, target))
+    if not isinstance(target, tuple) or len(found) < len(target):
+        raise TypeError(f"Got {spoken(target)}, wanted boxes or masks.")
+    return found
 
 
 def spoken(target: Target) -> str:

@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from backend.converters.base import Converter, Region, Report
+from backend.converters.bitmask_labels import BitmaskLabelsConverter
+from backend.converters.brush_labels import BrushLabelsConverter
 from backend.converters.choices import ChoicesConverter
+from backend.converters.ellipse_labels import EllipseLabelsConverter
 from backend.converters.hypertext_labels import HyperTextLabelsConverter
 from backend.converters.labels import LabelsConverter
 from backend.converters.paragraph_labels import ParagraphLabelsConverter
+from backend.converters.polygon_labels import PolygonLabelsConverter
 from backend.converters.rating import RatingConverter
 from backend.converters.rectangle import RectangleConverter
 from backend.converters.rectangle_labels import RectangleLabelsConverter
@@ -28,6 +32,10 @@ CONVERTERS: Mapping[str, Converter] = {
         TaxonomyConverter(),
         RectangleLabelsConverter(),
         RectangleConverter(),
+        BrushLabelsConverter(),
+        PolygonLabelsConverter(),
+        BitmaskLabelsConverter(),
+        EllipseLabelsConverter(),
         TextAreaConverter(),
         LabelsConverter(),
         HyperTextLabelsConverter(),

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from backend.converters.base import Region, Report, always_asked, log, region_id, title
-from backend.converters.objects import KINDS, seen_of
+from backend.converters.seen import KINDS, seen_of
 from backend.labelstudio.config import Control, shorten
 from backend.labelstudio.payloads import kind_of
 from model_zoo.postprocess.base import ClassificationDecision, Decision

@@ -24,11 +24,11 @@ NUMBERS = ("x", "y", "width", "height")
 def read_rectangle(region: Mapping[str, Any], label: str) -> Box | None:
     """The upright box around a region's rectangle, within the image; None where it has no area or no numbers."""
     value = region.get("value")
-    if not isinstance(value, Mapping) or not all(_is_number(value.get(name)) for name in NUMBERS):
+    if not isinstance(value, Mapping) or not all(is_number(value.get(name)) for name in NUMBERS):
         return None
     x, y, width, height = (float(value[name]) for name in NUMBERS)
     rotation = value.get("rotation") or 0
-    if not _is_number(rotation):
+    if not is_number(rotation):
         return None
     xs, ys = _corners(x, y, width, height, float(rotation), _aspect(region))
     return clip(Box(min(xs), min(ys), max(xs), max(ys), label), WHOLE, WHOLE)
@@ -79,12 +79,13 @@ def _corners(
 def _aspect(region: Mapping[str, Any]) -> float:
     """Height divided by width; of a square where the region does not say, which only matters if it is rotated."""
     width, height = region.get("original_width"), region.get("original_height")
-    return float(height) / float(width) if _is_number(width) and _is_number(height) and width and height else 1.0
+    return float(height) / float(width) if is_number(width) and is_number(height) and width and height else 1.0
 
 
 def _bounded(percent: float) -> float:
     return min(max(percent, 0.0), WHOLE)
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """A finite number, and no truth value."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

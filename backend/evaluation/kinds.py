@@ -9,6 +9,7 @@ from backend.evaluation.captions import CaptionEvaluation
 from backend.evaluation.classification import ClassificationEvaluation
 from backend.evaluation.detection import DetectionEvaluation
 from backend.evaluation.entities import EntityEvaluation
+from backend.evaluation.instance_segmentation import InstanceEvaluation
 from backend.evaluation.ordered import OrderedEvaluation
 from model_zoo.types import LabelSpace, TaskKind
 
@@ -17,6 +18,7 @@ _CLASSIFICATION = ClassificationEvaluation()
 EVALUATIONS: Mapping[TaskKind, Evaluation] = {
     TaskKind.CAPTIONS: CaptionEvaluation(),
     TaskKind.IMAGE_CLASSIFICATION: _CLASSIFICATION,
+    TaskKind.INSTANCE_SEGMENTATION: InstanceEvaluation(),
     TaskKind.OBJECT_DETECTION: DetectionEvaluation(),
     TaskKind.TEXT_CLASSIFICATION: _CLASSIFICATION,
     TaskKind.NAMED_ENTITIES: EntityEvaluation(),

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.evaluation.captions import same_captions
-from backend.evaluation.detection import right_boxes
+from backend.evaluation.detection import right_objects
 from backend.evaluation.entities import right_spans
-from model_zoo.types import Box, Captions, Span, Target
+from model_zoo.types import Box, Captions, Mask, Span, Target
 
 
 @dataclass(frozen=True)
 class Matches:
-    """How many labels or regions a prediction had, the answer has, and both have: the same label and, for boxes, an
+    """How many labels or regions a prediction had, the answer has, and both have: the same label and, for objects, an
     overlap of one half or more, for spans the same place; the same caption."""
 
     shown: int
@@ -22,7 +22,7 @@ class Matches:
     right: int
 
 
-_RIGHT: Mapping[type, Callable[[Any, Any], int]] = {Box: right_boxes, Span: right_spans}
+_RIGHT: Mapping[type, Callable[[Any, Any], int]] = {Box: right_objects, Mask: right_objects, Span: right_spans}
 """How many regions of a prediction are right, by what they are."""
 
 

@@ -63,7 +63,7 @@ def _plain(target: Target) -> list[Any]:
     """The same for the same target, as JSON."""
     if isinstance(target, Captions):
         return list(target.texts)
-    return sorted(target) if isinstance(target, frozenset) else [astuple(box) for box in target]
+    return sorted(target) if isinstance(target, frozenset) else [astuple(piece) for piece in target]
 
 
 def _decoded(control: Control, annotations: Iterable[Annotation]) -> list[Target]:

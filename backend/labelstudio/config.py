@@ -42,7 +42,8 @@ EXAMPLE = (
 )
 
 _NOT_CONTROLS = frozenset({"filter"})
-_LABEL_TAGS = {"Choices": "Choice", "RectangleLabels": "Label", "Taxonomy": "Choice"}
+_LABEL_TAGS = {"Choices": "Choice", "Taxonomy": "Choice"}
+"""What labels are tagged as inside a control; elsewhere `Label`."""
 _UNLEARNT = {
     "allownested": "nested choices (allowNested) are stored as paths, which cannot be learnt yet.",
     "labeling": "it labels spans of text (labeling), and only what it says of whole objects can be learnt yet.",

@@ -23,6 +23,10 @@ TRAINABLE: Mapping[str, frozenset[str]] = {
     "Labels": frozenset({"Text", "HyperText"}),
     "HyperTextLabels": frozenset({"HyperText"}),
     "ParagraphLabels": frozenset({"Paragraphs"}),
+    "BrushLabels": frozenset({"Image"}),
+    "PolygonLabels": frozenset({"Image"}),
+    "BitmaskLabels": frozenset({"Image"}),
+    "EllipseLabels": frozenset({"Image"}),
 }
 """Control tags that can be learnt, with the object tags they can be learnt on."""
 

@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from backend.converters import CONVERTERS
 from backend.converters.geometry import in_pixels
 from backend.jobs.examples import TEACHES, answer_of
 from backend.labelstudio.config import Control, LabellingConfig
 from backend.store.records import Annotation, Record
-from model_zoo.types import Box, Captions, Item, Labels, Span, Target, TaskKind, some_of
+from model_zoo.masks import part_of
+from model_zoo.types import Captions, Item, Labels, Mask, Objects, Span, Target, TaskKind, objects_of, some_of
 
 DEPTH = 3
 """Channels, which the format wants; pictures are read as RGB."""
@@ -50,7 +53,7 @@ def _attributes(control: Control, record: Record) -> dict[str, Any]:
     elif kind is TaskKind.NAMED_ENTITIES:
         value, more = _spans(control, target, record)
     elif isinstance(target, tuple):
-        value, more = _boxes(control, target, annotation)
+        value, more = _objects(control, objects_of(target), annotation)
     else:
         value, more = _labels(control, target)
     metadata = {
@@ -102,15 +105,18 @@ def _spans(control: Control, target: Target, record: Record) -> tuple[Any, dict[
     return {"annotations": {"entities": entities, "labels": labels}}, metadata
 
 
-def _boxes(control: Control, target: Target, annotation: Annotation) -> tuple[Any, dict[str, Any]]:
-    """Pixels where an annotation says how large the image is, which one without any region does not."""
+def _objects(control: Control, target: Objects, annotation: Annotation) -> tuple[Any, dict[str, Any]]:
+    """Pixels where an annotation says how large the image is, which one without any region does not. Masks have their
+    boxes, and keys of ours for the pixels in these: run lengths row by row, beginning with what is not the object."""
     width, height = _size(annotation.result)
     names = control.label_names
-    drawn = []
-    for box in (in_pixels(box, width, height) for box in some_of(Box, target)):
-        left, top, right, bottom = (round(value) for value in box.corners)
-        label = names.index(box.label)
-        drawn.append({"class_id": label, "left": left, "top": top, "width": right - left, "height": bottom - top})
+    drawn: list[dict[str, Any]] = []
+    for piece in target:
+        corners = piece.corners if isinstance(piece, Mask) else in_pixels(piece, width, height).corners
+        left, top, right, bottom = (round(value) for value in corners)
+        more = {"run_lengths": _runs(piece)} if isinstance(piece, Mask) else {}
+        box = {"left": left, "top": top, "width": right - left, "height": bottom - top}
+        drawn.append({"class_id": names.index(piece.label), **box, **more})
     size = [{"width": width, "height": height, "depth": DEPTH}] if target else []
     held = sorted({box["class_id"] for box in drawn})
     metadata = {
@@ -119,6 +125,12 @@ def _boxes(control: Control, target: Target, annotation: Annotation) -> tuple[An
         "type": "groundtruth/object-detection",
     }
     return {"image_size": size, "annotations": drawn}, metadata
+
+
+def _runs(mask: Mask) -> list[int]:
+    flat = np.concatenate([[False], part_of(mask).ravel()])
+    edges = np.flatnonzero(flat[1:] != flat[:-1])
+    return [int(run) for run in np.diff([0, *edges.tolist(), len(flat) - 1])]
 
 
 def _size(regions: Iterable[Mapping[str, Any]]) -> tuple[int, int]:

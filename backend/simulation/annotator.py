@@ -12,12 +12,13 @@ from typing import Any
 
 from backend.converters import CONVERTERS, Region
 from backend.evaluation.captions import same_captions
-from backend.evaluation.detection import RIGHT, compare
+from backend.evaluation.detection import RIGHT, compare, shares
 from backend.evaluation.entities import compare_spans
 from backend.labelstudio.config import Control
 from backend.simulation.costs import Costs
-from model_zoo.boxes import as_array, overlaps
-from model_zoo.types import Box, Captions, Labels, Span, TaskKind
+from model_zoo.types import Box, Captions, Labels, Mask, Span, TaskKind
+
+Piece = Box | Mask
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,8 @@ def _write(control: Control, shown: Sequence[Region], truth: Sequence[Region], a
 
 def _draw(control: Control, shown: Sequence[Region], truth: Sequence[Region]) -> Submitted:
     before, after = _drawn(control, shown), _drawn(control, truth)
-    found, true = tuple(box for _, box in before), tuple(box for _, box in after)
+    found: Any = tuple(piece for _, piece in before)
+    true: Any = tuple(piece for _, piece in after)
     compared = compare(found, true)
     result = [dict(before[index][0]) for index, _ in compared.kept]
     moved = renamed = 0
@@ -143,19 +145,20 @@ def _marked(control: Control, regions: Sequence[Region]) -> list[tuple[Region, S
 
 def _corrected(region: Region, place: Region, name: Region) -> Region:
     """`region`, drawn where `place` is, with the label of `name`; a person's own by now, and so without confidence."""
-    labels = {key: value for key, value in name["value"].items() if isinstance(value, list)}
+    type_ = name["type"]
+    labels = {type_: name["value"][type_]}
     kept = {key: value for key, value in region.items() if key != "score"}
     return {**kept, "value": {**place["value"], **labels}}
 
 
-def _drawn(control: Control, regions: Sequence[Region]) -> list[tuple[Region, Box]]:
-    """Regions with their boxes, in percent of the image; those that are none are left out."""
-    found: list[tuple[Region, Box]] = []
+def _drawn(control: Control, regions: Sequence[Region]) -> list[tuple[Region, Piece]]:
+    """Regions with what they mark, as it is decoded; those that mark nothing are left out."""
+    found: list[tuple[Region, Piece]] = []
     for region in regions:
         decoded: Any = CONVERTERS[control.tag].decode(control, [region])
-        found += [(region, box) for box in decoded or ()]
+        found += [(region, piece) for piece in decoded or ()]
     return found
 
 
-def _overlap(first: Box, second: Box) -> float:
-    return float(overlaps(as_array([first]), as_array([second]))[0, 0])
+def _overlap(first: Any, second: Any) -> float:
+    return float(shares((first,), (second,))[0, 0])

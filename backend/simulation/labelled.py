@@ -22,7 +22,7 @@ class Kind(str, Enum):
     IMAGE_CLASSIFICATION = "image_classification"
     TEXT_CLASSIFICATION = "text_classification"
     OBJECT_DETECTION = "object_detection"
-    SEGMENTATION = "segmentation"
+    INSTANCE_SEGMENTATION = "instance_segmentation"
     KEYPOINTS = "keypoints"
     NAMED_ENTITIES = "named_entities"
     CROWD = "crowd"
@@ -143,7 +143,7 @@ TAGS: Mapping[Kind, str] = {
     Kind.IMAGE_CLASSIFICATION: "Choices",
     Kind.TEXT_CLASSIFICATION: "Choices",
     Kind.OBJECT_DETECTION: "RectangleLabels",
-    Kind.SEGMENTATION: "BrushLabels",
+    Kind.INSTANCE_SEGMENTATION: "BrushLabels",
     Kind.KEYPOINTS: "KeyPointLabels",
     Kind.NAMED_ENTITIES: "Labels",
     Kind.CROWD: "Choices",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from backend.converters import CONVERTERS
 from backend.evaluation.kinds import evaluation_of
@@ -11,15 +10,13 @@ from backend.jobs.featurise import Featuriser
 from backend.labelstudio.config import Control
 from backend.serving.pool import LoadedVersion
 from backend.simulation.labelled import Task
-from model_zoo.types import Box, DetectionOutput, Item, LabelSpace, Output, Target, TaskKind, some_of
-
-if TYPE_CHECKING:
-    from model_zoo.postprocess import Postprocess
+from model_zoo.types import Item, Output, Target, TaskKind
 
 MAIN_METRIC: Mapping[TaskKind, str] = {
     TaskKind.CAPTIONS: "token_f1",
     TaskKind.IMAGE_CLASSIFICATION: "accuracy",
     TaskKind.TEXT_CLASSIFICATION: "accuracy",
+    TaskKind.INSTANCE_SEGMENTATION: "map50",
     TaskKind.OBJECT_DETECTION: "map50",
     TaskKind.NAMED_ENTITIES: "f1",
 }
@@ -48,21 +45,4 @@ def quality(
     for start in range(0, len(items), AT_ONCE):
         outputs += loaded.model.predict(items[start : start + AT_ONCE])
     labels, postprocess = loaded.model.labels, loaded.postprocess
-    figures = evaluation_of(loaded.family.task, labels).measure(outputs, truths, postprocess, labels)
-    return {**figures, **_precisions(outputs, truths, postprocess, labels)}
-
-
-def _precisions(
-    outputs: Sequence[Output], truths: Sequence[Target], postprocess: Postprocess, labels: LabelSpace
-) -> dict[str, float]:
-    """Average precision, of detections alone."""
-    # Imported here: they bring torch, which reading a set does without.
-    from model_zoo.detection_metrics import detection_metrics
-    from model_zoo.postprocess import DetectionPostprocess
-
-    found = [output for output in outputs if isinstance(output, DetectionOutput)]
-    boxes = [some_of(Box, truth) for truth in truths]
-    if not found or not isinstance(postprocess, DetectionPostprocess):
-        return {}
-    measured = detection_metrics(found, boxes, postprocess, labels)
-    return {"map50": measured.map50, "map50_95": measured.map50_95}
+    return evaluation_of(loaded.family.task, labels).measure(outputs, truths, postprocess, labels)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from backend.converters.base import Region, region_id
+from backend.converters.brush_rle import encode
 from backend.converters.geometry import WHOLE, clip, scale, write_rectangle
 from model_zoo.types import Box
 
@@ -56,19 +57,10 @@ def spans(text: str, found: Sequence[tuple[int, int, str]]) -> list[Region]:
 
 def masks(found: Sequence[tuple[npt.NDArray[np.bool_], str]], size: Size) -> list[Region]:
     """Painted regions. Masks are of shape (height, width)."""
-    # Imported here: it brings pandas and OpenCV, which only masks need.
-    from label_studio_sdk.converter import brush
-
-    encode: Any = brush.mask2rle  # without types
     return [
-        _on_image(index, size, "brushlabels", {"format": "rle", "rle": encode(_painted(mask)), "brushlabels": [label]})
+        _on_image(index, size, "brushlabels", {"format": "rle", "rle": encode(mask), "brushlabels": [label]})
         for index, (mask, label) in enumerate(found)
     ]
-
-
-def _painted(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
-    """Opaque where the object is."""
-    return mask.astype("uint8") * 255
 
 
 def keypoints(instances: Sequence[Instance], size: Size) -> list[Region]:

@@ -17,10 +17,14 @@ log = logging.getLogger(__name__)
 LICENCE = "AGPL-3.0"
 AT_RANDOM = "random"
 """Origin of weights that no file gave."""
-BEGINS_AT_RANDOM = (
-    "No pretrained detector was found, so this one begins with random weights and will need hundreds of labelled "
-    "images. Put a file such as yolov8n.pt into PRELABEL_WEIGHTS_DIR."
-)
+
+
+def begins_at_random(architecture: str) -> str:
+    """What people are told of a model that began with nothing pretrained."""
+    return (
+        "No pretrained network was found, so this one begins with random weights and will need hundreds of labelled "
+        f"images. Put a file such as {architecture}.pt into PRELABEL_WEIGHTS_DIR."
+    )
 
 
 def coco_weights(name: str, size: int, hub: str | None) -> Weights:
@@ -31,6 +35,8 @@ def coco_weights(name: str, size: int, hub: str | None) -> Weights:
 YOLOV8N = coco_weights("yolov8n", 6_549_796, "Ultralytics/YOLOv8")
 YOLO11N = coco_weights("yolo11n", 5_613_764, "Ultralytics/YOLO11")
 YOLO26N = coco_weights("yolo26n", 5_544_453, "Ultralytics/YOLO26")
+YOLOV8N_SEG = coco_weights("yolov8n-seg", 7_071_756, "Ultralytics/YOLOv8")
+YOLO11N_SEG = coco_weights("yolo11n-seg", 6_182_636, "Ultralytics/YOLO11")
 YOLOV3_TINY = coco_weights("yolov3-tinyu", 24_432_168, None)
 
 
@@ -49,13 +55,13 @@ class Base:
         return self.origin != AT_RANDOM
 
 
-def from_file(folder: Path | None, file: str) -> Base:
-    """A detector in the operator's weights folder. Raises `WeightsNotFound`."""
+def from_file(folder: Path | None, file: str, task: str = "detection") -> Base:
+    """A network for `task` in the operator's weights folder. Raises `WeightsNotFound`."""
     found = locate(YOLOV8N, folder, file)
-    return _made(file, found.main, found.origin)
+    return _made(file, found.main, found.origin, task)
 
 
-def first_found(wanted: Sequence[Weights], folder: Path | None, architecture: str) -> Base:
+def first_found(wanted: Sequence[Weights], folder: Path | None, architecture: str, task: str = "detection") -> Base:
     """The first of `wanted` that lies on this machine, else the first that the hub gives, else `architecture` with
     random weights, which is said loudly."""
     for hub in (False, True):
@@ -64,17 +70,17 @@ def first_found(wanted: Sequence[Weights], folder: Path | None, architecture: st
                 found = locate(weights, folder, hub=hub)
             except WeightsNotFound:
                 continue
-            return _made(weights.name, found.main, found.origin)
+            return _made(weights.name, found.main, found.origin, task)
     log.warning(
-        "No pretrained detector was found (%s): %s begins with random weights and will need hundreds of labelled "
+        "No pretrained network was found (%s): %s begins with random weights and will need hundreds of labelled "
         "images. Put a file into PRELABEL_WEIGHTS_DIR.",
         ", ".join(weights.main for weights in wanted),
         architecture,
     )
-    network = Network.of(upstream.build(architecture))
+    network = Network.of(upstream.build(architecture, task))
     return Base(architecture, digest(network), network, AT_RANDOM)
 
 
-def _made(name: str, file: Path, origin: str) -> Base:
-    network = Network.of(upstream.load(file))
+def _made(name: str, file: Path, origin: str, task: str) -> Base:
+    network = Network.of(upstream.load(file, task))
     return Base(name, digest(network), network, origin)

@@ -87,6 +87,7 @@ class Cache:
         self._corners: list[Tensor] = []
         self._kept: list[dict[int, Tensor]] = []
         self._hidden: list[list[Tensor]] = []
+        self._pictures: list[Tensor] = []
         with torch.inference_mode():
             for one in seen:
                 check()
@@ -116,6 +117,16 @@ class Cache:
                     hidden = self._network.hidden([level.float() for level in levels])
                     self._hidden.append([level.half() for level in hidden])
         return [torch.cat([self._hidden[at][level] for at in chosen]).float() for level in range(len(self._hidden[0]))]
+
+    def prototypes(self, chosen: Sequence[int]) -> Tensor:
+        """The pictures that masks are mixed from, of segmenters alone; computed when they are first asked for."""
+        import torch
+
+        if not self._pictures:
+            with torch.inference_mode():
+                for levels in self._levels:
+                    self._pictures.append(self._network.prototypes([level.float() for level in levels]).half())
+        return torch.cat([self._pictures[at] for at in chosen]).float()
 
     def scores(self, network: Network, chosen: Sequence[int]) -> Tensor:
         """What the class branch of `network`, which differs in its last layer alone, says of these views."""

@@ -23,6 +23,9 @@ COUNTED = 64
 LARGEST_STEP = 10.0
 """Norm to which gradients are cut, as in Ultralytics' trainer."""
 
+LossMaker = Callable[[Network, Sequence[str], Cache, FloatArray], Callable[[Sequence[int]], "Tensor"]]
+"""From a network, the parts of it that are trained, the views and which labels occur (labels,), to the loss of a batch
+of views."""
 Step = Callable[[float, float], None]
 """Told after each step: the share done and the loss; may raise."""
 
@@ -36,6 +39,7 @@ def fit_parts(
     hyper: Hyperparameters,
     seed: int,
     step: Step,
+    lossy: LossMaker | None = None,
 ) -> tuple[Network, float]:
     """A network that shares all but `parts` with `start`, trained on the chosen views; and its mean loss at the end.
 
@@ -52,7 +56,7 @@ def fit_parts(
     optimizer = _optimizer(groups, hyper)
     average = [weight.detach().clone() for weight in weights]
     network.normalise_anew("backbone" in parts)
-    loss_of = _Loss(network, parts, cache, _present(cache, chosen, len(network.names)))
+    loss_of = (lossy or DetectionLoss)(network, parts, cache, _present(cache, chosen, len(network.names)))
     random = np.random.default_rng(seed)
     order: list[int] = []
     recent = _Recent(max(len(chosen) // hyper.batch, 1), hyper.patience)
@@ -90,7 +94,11 @@ def _recount(network: Network, cache: Cache, chosen: Sequence[int], batch: int) 
 
     with network.counting(), torch.no_grad():
         for first in range(0, min(len(chosen), COUNTED), batch):
-            network.answer(levels_for(network, PARTS, cache, chosen[first : first + batch]))
+            levels = levels_for(network, PARTS, cache, chosen[first : first + batch])
+            network.answer(levels)
+            if network.has_masks:
+                network.mask_branch(levels)
+                network.prototypes(levels)
 
 
 def levels_for(network: Network, parts: Collection[str], cache: Cache, chosen: Sequence[int]) -> list[Tensor]:
@@ -102,14 +110,16 @@ def levels_for(network: Network, parts: Collection[str], cache: Cache, chosen: S
     return cache.levels(chosen)
 
 
-class _Loss:
+class DetectionLoss:
     """Ultralytics' loss on the parts of a network that are trained; what is frozen comes out of the cache."""
+
+    masks = False
 
     def __init__(self, network: Network, parts: Sequence[str], cache: Cache, present: FloatArray) -> None:
         self._network = network
         self._parts = frozenset(parts)
         self._cache = cache
-        self._loss = upstream.detection_loss(network.head, present)
+        self._loss = upstream.detection_loss(network.head, present, masks=self.masks and "masks" in self._parts)
 
     def __call__(self, batch: Sequence[int]) -> Tensor:
         seen = [self._cache.seen[at] for at in batch]
@@ -122,9 +132,17 @@ class _Loss:
             "scores": self._network.class_branch(levels) if scores is None else scores,
             "feats": levels,
         }
-        parts, _ = self._loss(answers, _targets(seen))
+        parts, _ = self._loss({**answers, **self._answers(levels)}, {**_targets(seen), **self._truths(seen, levels)})
         total: Tensor = parts.sum() / len(batch)
         return total
+
+    def _answers(self, levels: Sequence[Tensor]) -> dict[str, Tensor]:
+        """What a larger head says besides."""
+        return {}
+
+    def _truths(self, seen: Sequence[View], levels: Sequence[Tensor]) -> dict[str, Tensor]:
+        """What is true besides."""
+        return {}
 
     def _of_classes(self, batch: Sequence[int], seen: Sequence[View]) -> Tensor:
         if self._parts == {LAST}:
@@ -176,6 +194,8 @@ class _Recent:
 def _groups(network: Network, parts: frozenset[str], hyper: Hyperparameters) -> list[dict[str, Any]]:
     """Parameters with their rates. The last layer knows nothing of these labels, so by itself it learns fast."""
     last = [weight for branch in network.head.cv3 for weight in branch[2].parameters()]
+    if not parts & {LAST, "classes"}:
+        last = []
     ours = {id(weight) for weight in last}
     others = [
         weight
@@ -187,6 +207,8 @@ def _groups(network: Network, parts: frozenset[str], hyper: Hyperparameters) -> 
     ]
     if not others:
         return [{"params": last, "base": hyper.head_rate}]
+    if not last:
+        return [{"params": others, "base": hyper.learning_rate}]
     return [{"params": last, "base": 2 * hyper.learning_rate}, {"params": others, "base": hyper.learning_rate}]
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from model_zoo.detection_metrics import OVERLAPS, average_precisions
 from model_zoo.object_detection.cache import Cache
-from model_zoo.object_detection.fitting import fit_parts, levels_for
+from model_zoo.object_detection.fitting import DetectionLoss, LossMaker, fit_parts, levels_for
 from model_zoo.object_detection.forward import output
 from model_zoo.object_detection.hyperparameters import AUTO, FREEZES, Hyperparameters
 from model_zoo.object_detection.network import LAST, Network
@@ -18,6 +19,9 @@ from model_zoo.object_detection.pixels import Fitted
 from model_zoo.object_detection.trust import GRID, blended, choose, usual
 from model_zoo.postprocess import DetectionPostprocess
 from model_zoo.types import Boxes, DetectionOutput, FloatArray, LabelSpace
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Parts = tuple[str, ...]
 
@@ -44,13 +48,29 @@ SHORTER = 0.5
 @dataclass(frozen=True)
 class Evidence:
     """What training `parts`, after a last layer that is trusted so far (labels,), gives on images left out: an output
-    each, None where nothing could be left out; the mean average precision over ten overlaps, and at one half."""
+    each, None where nothing could be left out; the mean average precision over ten overlaps, and at one half; and the
+    networks themselves, one a fold."""
 
     parts: Parts
     outputs: tuple[DetectionOutput | None, ...]
     trust: FloatArray
     score: float
     score50: float
+    networks: tuple[Network, ...] = ()
+
+
+Look = Callable[[Network, Sequence["Tensor"], Fitted], DetectionOutput]
+"""What a network finds in one view, from what its head looks at."""
+
+
+@dataclass(frozen=True)
+class How:
+    """What differs between networks with other heads: how they look, what they lose, and what is trained where they are
+    frozen up to and including a part."""
+
+    look: Look
+    lossy: LossMaker
+    freezes: Mapping[str, Parts]
 
 
 @dataclass(frozen=True)
@@ -68,13 +88,14 @@ class Material:
     labels: LabelSpace
     objects: Sequence[int]
     known: Sequence[bool]
+    how: How
 
 
-def rungs(hyper: Hyperparameters) -> list[Parts]:
+def rungs(hyper: Hyperparameters, freezes: Mapping[str, Parts] = FREEZES) -> list[Parts]:
     """What may be trained, from the least to the most."""
     if hyper.freeze != AUTO:
-        return [FREEZES[hyper.freeze]]
-    return [(LAST,), FREEZES["neck"], FREEZES["backbone"]]
+        return [freezes[hyper.freeze]]
+    return [(LAST,), freezes["neck"], freezes["backbone"]]
 
 
 def worth_trying(parts: Parts, best: Evidence) -> bool:
@@ -85,11 +106,11 @@ def worth_trying(parts: Parts, best: Evidence) -> bool:
 def climb(material: Material, hyper: Hyperparameters, steps: int, seed: int, tell: Tell = _silent) -> Evidence:
     """What to train, by cross-validation, up to the first rung that does not pay. `tell` hears the parts, the share
     done of their folds, and the loss."""
-    choice = rungs(hyper)
+    choice = rungs(hyper, material.how.freezes)
     known, present = material.known, [count > 0 for count in material.objects]
     if material.folds < 2:
         return Evidence(choice[0], (None,) * len(material.truths), usual(known, present), 0.0, 0.0)
-    trained = [_trained(material, (LAST,), fold, hyper, steps, seed, tell) for fold in range(material.folds)]
+    trained = [trained_without(material, (LAST,), fold, hyper, steps, seed, tell) for fold in range(material.folds)]
     trust = _trust(material, trained)
     first = [blended(material.start, network, trust) for network in trained]
     best: Evidence | None = None
@@ -118,19 +139,21 @@ def cross_validate(
     """What networks trained on other folds find in each image. `first` are those whose last layer is trained, one a
     fold."""
     outputs: list[DetectionOutput | None] = [None] * len(material.truths)
+    networks = []
     for fold, begun in enumerate(first):
         network = begun
         if parts != (LAST,):
-            network = _trained(material, parts, fold, hyper, steps, seed, tell, begun)
-        for at in _held(material, fold):
-            outputs[material.cache.seen[at].image] = _look(network, parts, material, at)
+            network = trained_without(material, parts, fold, hyper, steps, seed, tell, begun)
+        networks.append(network)
+        for at in held(material, fold):
+            outputs[material.cache.seen[at].image] = look(network, parts, material, at)
     table = _table(outputs, material, OVERLAPS)
     known = table[:, ~np.isnan(table[0])]
     scores = (float(known.mean()), float(known[0].mean())) if known.size else (0.0, 0.0)
-    return Evidence(parts, tuple(outputs), trust, *scores)
+    return Evidence(parts, tuple(outputs), trust, *scores, tuple(networks))
 
 
-def _held(material: Material, fold: int) -> list[int]:
+def held(material: Material, fold: int) -> list[int]:
     """The plain views of a fold."""
     return [at for at, view in enumerate(material.cache.seen) if view.fold == fold and view.plain]
 
@@ -142,13 +165,13 @@ def _trust(material: Material, trained: Sequence[Network]) -> FloatArray:
         outputs: list[DetectionOutput | None] = [None] * len(material.truths)
         for fold, network in enumerate(trained):
             mixed = blended(material.start, network, np.full(len(material.labels), share, np.float32))
-            for at in _held(material, fold):
-                outputs[material.cache.seen[at].image] = _look(mixed, (LAST,), material, at)
+            for at in held(material, fold):
+                outputs[material.cache.seen[at].image] = look(mixed, (LAST,), material, at)
         scores.append(_table(outputs, material, (0.5, 0.75)).mean(axis=0))
     return choose(np.stack(scores), material.objects, material.known)
 
 
-def _trained(
+def trained_without(
     material: Material,
     parts: Parts,
     fold: int,
@@ -165,25 +188,34 @@ def _trained(
 
     chosen = [at for at, view in enumerate(material.cache.seen) if view.fold != fold]
     shorter = max(round(steps_of(parts, steps) * SHORTER), 1)
-    return fit_parts(start or material.start, parts, material.cache, chosen, shorter, hyper, seed, step)[0]
+    begun = start or material.start
+    return fit_parts(begun, parts, material.cache, chosen, shorter, hyper, seed, step, material.how.lossy)[0]
 
 
-def _look(network: Network, parts: Parts, material: Material, at: int) -> DetectionOutput:
+def look(network: Network, parts: Parts, material: Material, at: int) -> DetectionOutput:
     """What a network finds in a plain view, in pixels of its image."""
     import torch
 
     view = material.cache.seen[at]
-    with torch.inference_mode():
-        levels = levels_for(network, parts, material.cache, [at])
-        raw = network.answer(levels)
-        corners = network.decode(raw.boxes, levels)[0].numpy()
-        probabilities = raw.scores[0].sigmoid().numpy().T
     width, height = material.sizes[view.image]
     side = view.picture.pixels.shape[0]
     scale = side / max(width, height)
     # Where `views.plain` has put the image.
     left, top = round((side - width * scale) / 2), round((side - height * scale) / 2)
-    return output(Fitted(view.picture.pixels, scale, left, top, width, height), corners, probabilities)
+    fitted = Fitted(view.picture.pixels, scale, left, top, width, height)
+    with torch.inference_mode():
+        return material.how.look(network, levels_for(network, parts, material.cache, [at]), fitted)
+
+
+def look_for_boxes(network: Network, levels: Sequence[Tensor], fitted: Fitted) -> DetectionOutput:
+    """Of one view, what a detector finds in it."""
+    raw = network.answer(levels)
+    corners = network.decode(raw.boxes, levels)[0].numpy()
+    return output(fitted, corners, raw.scores[0].sigmoid().numpy().T)
+
+
+BOXES = How(look_for_boxes, DetectionLoss, FREEZES)
+"""As of detectors."""
 
 
 def _table(outputs: Sequence[DetectionOutput | None], material: Material, overlaps: Sequence[float]) -> FloatArray:

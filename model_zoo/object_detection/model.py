@@ -17,6 +17,7 @@ from model_zoo.object_detection import forward
 from model_zoo.object_detection.bases import Base
 from model_zoo.object_detection.network import PARTS, Network
 from model_zoo.object_detection.pixels import Fitted, fit, same_shapes
+from model_zoo.programs.program import Array
 from model_zoo.types import FloatArray, Item, LabelSpace, Output
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class YoloModel(Model):
         self.parts = tuple(parts)
         self.side = side
         self.columns = columns
-        self._program = forward.program(f"{base.name}:{_identity(base, network, self.parts)}", network, side)
+        self._program = self.program_of(f"{base.name}:{_identity(base, network, self.parts)}")
 
     def prepare(self, item: Item) -> Item:
         if isinstance(item, FittedItem) and item.fitted is not None:
@@ -68,10 +69,19 @@ class YoloModel(Model):
         fitted = [item.fitted if isinstance(item, FittedItem) and item.fitted else self._fit(item) for item in items]
         outputs: list[Output | None] = [None] * len(items)
         for group in same_shapes(fitted, BATCH):
-            corners, probabilities = self._program(np.stack([fitted[index].pixels for index in group]))[:2]
+            arrays = self._program(np.stack([fitted[index].pixels for index in group]))
             for row, index in enumerate(group):
-                outputs[index] = forward.output(fitted[index], corners[row], self._meant(probabilities[row]))
+                outputs[index] = self.output_of(fitted[index], [array[row] for array in arrays])
         return [output for output in outputs if output is not None]
+
+    def program_of(self, key: str) -> Program:
+        """The network as a program of that name."""
+        return forward.program(key, self.network, self.side)
+
+    def output_of(self, fitted: Fitted, arrays: Sequence[Array]) -> Output:
+        """One image's output from what the program gave for it."""
+        corners, probabilities = arrays
+        return forward.output(fitted, corners, self.meant(probabilities))
 
     def save(self, folder: Path) -> None:
         tensors = self.network.tensors(self.parts)
@@ -92,7 +102,7 @@ class YoloModel(Model):
     def _fit(self, item: Item) -> Fitted:
         return fit(item.input, self.side, max(self.network.strides))
 
-    def _meant(self, probabilities: Any) -> FloatArray:
+    def meant(self, probabilities: Any) -> FloatArray:
         """Of several classes that a label means, the likeliest counts."""
         if self.columns is None:
             answers: FloatArray = probabilities
@@ -122,7 +132,7 @@ def load(owner: YoloFamily, folder: Path, labels: LabelSpace | None) -> YoloMode
     base = owner.base_named(name)
     if base.digest != digest:
         raise CheckpointError(
-            f"Got a detector trained on {name} with the digest {digest[:12]}, and the weights found here "
+            f"Got a model trained on {name} with the digest {digest[:12]}, and the weights found here "
             f"({base.origin}) have {base.digest[:12]}; put those weights back, or train again."
         )
     network = base.network.with_labels(found.labels.names) if parts else base.network
@@ -135,7 +145,7 @@ def load(owner: YoloFamily, folder: Path, labels: LabelSpace | None) -> YoloMode
     except (RuntimeError, KeyError) as error:
         raise CheckpointError(f"The checkpoint in {folder} does not fit {name} ({error}); train again.") from error
     # The caller's descriptions may be newer than those the model was saved with.
-    return YoloModel(owner, labels or found.labels, base, network, parts, side, meant)
+    return owner.model(owner, labels or found.labels, base, network, parts, side, meant)
 
 
 def _identity(base: Base, network: Network, parts: Sequence[str]) -> str:

@@ -18,8 +18,9 @@ from model_zoo.types import FloatArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-PARTS = ("backbone", "neck", "boxes", "classes")
-"""From the pixels to the answers."""
+PARTS = ("backbone", "neck", "boxes", "classes", "pictures", "masks")
+"""From the pixels to the answers. Only segmenters have `pictures`, which masks are mixed from, and `masks`, the branch
+that says how."""
 RARE = 5 / 80 / 640**2
 """Objects of a label a pixel where nothing is known of it: Ultralytics' own guess for the classes of COCO."""
 LAST = "last"
@@ -51,7 +52,7 @@ class Network:
     def of(cls, model: Any) -> Network:
         """From Ultralytics' model. Of a head with two branches, the one that is made for suppression is kept."""
         head = model.model[-1]
-        for name in ("one2one_cv2", "one2one_cv3"):
+        for name in ("one2one_cv2", "one2one_cv3", "one2one_cv4"):
             if getattr(head, name, None) is not None:
                 delattr(head, name)
         for layer in model.model:
@@ -107,6 +108,9 @@ class Network:
             head.cv2 = copy.deepcopy(head.cv2)
         if "classes" in parts or LAST in parts:
             head.cv3 = copy.deepcopy(head.cv3)
+        for part in ("pictures", "masks"):
+            for branch in self._branches(part) if part in parts else ():
+                setattr(head, branch, copy.deepcopy(getattr(head, branch)))
         layers[-1] = head
         return Network(layers, self.saved, self.neck, self.names)
 
@@ -146,7 +150,11 @@ class Network:
             return [(f"model.{number}", self.layers[number]) for number in range(self.neck)]
         if part == "neck":
             return [(f"model.{number}", self.layers[number]) for number in range(self.neck, last)]
-        return [(f"model.{last}.{branch}", getattr(self.head, branch)) for branch in (_BRANCHES[part],)]
+        return [(f"model.{last}.{branch}", getattr(self.head, branch)) for branch in self._branches(part)]
+
+    def _branches(self, part: str) -> list[str]:
+        """The head's branch that makes up a part; none where this head has no such part."""
+        return [_BRANCHES[part]] if hasattr(self.head, _BRANCHES[part]) else []
 
     def tensors(self, parts: Sequence[str]) -> dict[str, Tensor]:
         """Parameters and buffers of `parts` by Ultralytics' names."""
@@ -202,6 +210,22 @@ class Network:
 
         return torch.cat([branch[2](level).flatten(2) for branch, level in zip(self.head.cv3, hidden, strict=True)], 2)
 
+    @property
+    def has_masks(self) -> bool:
+        """Whether it is a segmenter."""
+        return bool(self._branches("masks"))
+
+    def mask_branch(self, levels: Sequence[Tensor]) -> Tensor:
+        """How each cell's mask is mixed, (b, k, cells). Of segmenters alone."""
+        import torch
+
+        return torch.cat([branch(level).flatten(2) for branch, level in zip(self.head.cv4, levels, strict=True)], 2)
+
+    def prototypes(self, levels: Sequence[Tensor]) -> Tensor:
+        """The pictures (b, k, h, w) that masks are mixed from; four pixels of the input a cell."""
+        pictures: Tensor = self.head.proto(levels[0])
+        return pictures
+
     def __call__(self, images: Tensor) -> Raw:
         return self.answer(self.pyramid(self.backbone(images)))
 
@@ -238,7 +262,7 @@ def owned(parts: Sequence[str]) -> tuple[str, ...]:
     return tuple(part for part in PARTS if part in parts or (part == "classes" and LAST in parts))
 
 
-_BRANCHES = {"boxes": "cv2", "classes": "cv3"}
+_BRANCHES = {"boxes": "cv2", "classes": "cv3", "pictures": "proto", "masks": "cv4"}
 
 
 def _absolute(source: int, layer: int) -> int:

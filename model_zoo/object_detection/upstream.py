@@ -59,42 +59,52 @@ def _imported() -> Any:
     return tasks
 
 
-def load(file: Path) -> Any:
-    """The detection network in a `.pt` file, in evaluation mode. Only classes that ultralytics lists as safe are
+HEADS = {"detection": "Detect", "segmentation": "Segment"}
+"""What Ultralytics calls the last layer of a network that solves a task."""
+
+
+def load(file: Path, task: str = "detection") -> Any:
+    """The network for `task` in a `.pt` file, in evaluation mode. Only classes that ultralytics lists as safe are
     unpickled, and no code in the file is run. Raises `WeightsNotFound` where it holds no such network."""
     tasks = _tasks()
     try:
         content, _ = tasks.torch_safe_load(str(file), safe_only=True)
         network = content.get("ema") or content["model"]
-        if not isinstance(network, tasks.DetectionModel) or network.model[-1].__class__.__name__ != "Detect":
+        if not isinstance(network, tasks.DetectionModel) or network.model[-1].__class__.__name__ != HEADS[task]:
             raise TypeError(f"it holds a {type(network).__name__}")
     except (TypeError, KeyError, ValueError, RuntimeError, OSError, EOFError, UnpicklingError, AttributeError) as error:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsNotFound(
-            f"{file.name} is no detection network of ultralytics: {said}. "
-            "Wanted a .pt file such as yolov8n.pt; put one there, or take this file away."
+            f"{file.name} is no {task} network of ultralytics: {said}. "
+            f"Wanted a .pt file such as yolov8n{SUFFIXES[task]}.pt; put one there, or take this file away."
         ) from error
     return network.float().eval()
 
 
-def build(architecture: str) -> Any:
+SUFFIXES = {"detection": "", "segmentation": "-seg"}
+"""What the names of Ultralytics' files for a task end in."""
+
+
+def build(architecture: str, task: str = "detection") -> Any:
     """A network of random weights, the same for the same architecture, such as `yolov8n`; in evaluation mode."""
     import torch
 
     tasks = _tasks()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        return tasks.DetectionModel(f"{architecture}.yaml", nc=80, verbose=False).eval()
+        made = {"detection": tasks.DetectionModel, "segmentation": tasks.SegmentationModel}[task]
+        return made(f"{architecture}.yaml", nc=80, verbose=False).eval()
 
 
-def detection_loss(head: Any, weights: FloatArray) -> Any:
-    """`loss(predictions, batch) -> (tensor of box, class and distribution loss, their values)` for a Detect head;
-    `weights`, one a label, are those of the class loss."""
+def detection_loss(head: Any, weights: FloatArray, *, masks: bool = False) -> Any:
+    """`loss(predictions, batch) -> (tensor of box, class and distribution loss, their values)` for a Detect head, or
+    with `masks` for a Segment head, whose mask loss comes second; `weights`, one a label, are those of the class
+    loss."""
     import torch
 
     _tasks()
     from ultralytics.cfg import get_cfg
-    from ultralytics.utils.loss import v8DetectionLoss
+    from ultralytics.utils.loss import v8DetectionLoss, v8SegmentationLoss
 
     class Shell:
         """As much of a model as the loss looks at."""
@@ -106,7 +116,7 @@ def detection_loss(head: Any, weights: FloatArray) -> Any:
         def parameters(self) -> Any:
             return head.parameters()
 
-    return v8DetectionLoss(Shell())
+    return (v8SegmentationLoss if masks else v8DetectionLoss)(Shell())
 
 
 def anchors(levels: Any, strides: Any) -> tuple[Any, Any]:
@@ -128,6 +138,31 @@ def class_loss(loss: Any, scores: Any, corners: Any, levels: Any, targets: tuple
     _, _, wanted, _, _ = loss.assigner(logits.detach().sigmoid(), corners, points * strides, labels, boxes, present)
     wrong = loss.bce(logits, wanted.to(logits.dtype)) * loss.class_weights
     return loss.hyp.cls * wrong.sum() / wanted.sum().clamp(min=1)
+
+
+def assigned(loss: Any, scores: Any, corners: Any, levels: Any, targets: tuple[Any, Any]) -> tuple[Any, Any, Any]:
+    """Which cells (b, n) answer for an object, for which of the true ones (b, n), and its corners (b, n, 4); arguments
+    as of `class_loss`."""
+    points, strides = anchors(levels, loss.stride)
+    labels, boxes = targets
+    present = boxes.sum(2, keepdim=True).gt(0).to(boxes.dtype)
+    given = scores.transpose(1, 2).sigmoid()
+    _, aims, _, chosen, which = loss.assigner(given, corners, points * strides, labels, boxes, present)
+    return chosen, which, aims
+
+
+def mask_loss(loss: Any, cells: tuple[Any, Any, Any], coefficients: Any, pictures: Any, true: Any, side: int) -> Any:
+    """The masks' share of a segmenter's `loss` for `assigned` cells: `coefficients` (b, k, n) weigh `pictures`
+    (b, k, h, w); `true` (b, h, w) are the objects, numbered from 1; `side` is that of the square input in pixels."""
+    import torch
+
+    chosen, which, aims = cells
+    if not chosen.any():
+        return (coefficients * 0).sum()
+    size = torch.tensor([side, side], dtype=coefficients.dtype)
+    count = torch.zeros(len(true), 1)
+    answers = coefficients.transpose(1, 2).contiguous()
+    return loss.hyp.box * loss.calculate_segmentation_loss(chosen, true, which, aims, count, pictures, answers, size)
 
 
 def padded(pictures: Any) -> tuple[Any, Any]:

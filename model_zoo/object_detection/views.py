@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +17,15 @@ VISIBLE = 0.25
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded training image: `pixels` (h, w, 3) with `boxes` (n, 4) in these pixels and `labels` (n,)."""
+    """A decoded training image: `pixels` (h, w, 3) with `boxes` (n, 4) in these pixels and `labels` (n,).
+
+    `objects` (h, w), where masks are known: 0 where no object is, else 1 plus the number of its box.
+    """
 
     pixels: Pixels
     boxes: FloatArray
     labels: npt.NDArray[np.int64]
+    objects: npt.NDArray[np.uint16] | None = None
 
 
 @dataclass(frozen=True)
@@ -80,12 +84,17 @@ def _mosaic(four: Sequence[Picture], side: int, how: Augmentation, random: np.ra
     ]
     canvas = np.full((side, side, 3), GREY, np.uint8)
     boxes, labels = [], []
+    known = four[0].objects is not None
+    objects, before = np.zeros((side, side), np.uint16), 0
     for picture, (left, top, width, height) in zip(four, tiles, strict=True):
         part = _placed(picture, width, height, how, random)
         canvas[top : top + height, left : left + width] = part.pixels
         boxes.append(part.boxes + np.array([left, top, left, top], np.float32))
         labels.append(part.labels)
-    return Picture(canvas, np.concatenate(boxes), np.concatenate(labels))
+        if part.objects is not None:
+            objects[top : top + height, left : left + width] = np.where(part.objects > 0, part.objects + before, 0)
+        before += len(part.boxes)
+    return Picture(canvas, np.concatenate(boxes), np.concatenate(labels), objects if known else None)
 
 
 def _warped(
@@ -110,10 +119,17 @@ def _warped(
     sides = boxes[:, 2:] - boxes[:, :2]
     kept = (sides.min(axis=1, initial=np.inf) >= 2) & (sides.prod(1) >= VISIBLE * whole)
     boxes = boxes[kept]
+    objects = None
+    if picture.objects is not None:
+        exact = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]], np.float32)
+        moved = cv2.warpAffine(picture.objects, exact, (width, height), flags=cv2.INTER_NEAREST, borderValue=0)
+        renumbered = np.concatenate([[0], np.where(kept, np.cumsum(kept), 0)]).astype(np.uint16)
+        objects = renumbered[np.asarray(moved)]
     if mirror:
         pixels = pixels[:, ::-1]
+        objects = objects[:, ::-1].copy() if objects is not None else None
         boxes = np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], axis=1)
-    return Picture(np.ascontiguousarray(pixels, np.uint8), boxes, picture.labels[kept])
+    return Picture(np.ascontiguousarray(pixels, np.uint8), boxes, picture.labels[kept], objects)
 
 
 def _coloured(picture: Picture, how: Augmentation, random: np.random.Generator) -> Picture:
@@ -125,4 +141,4 @@ def _coloured(picture: Picture, how: Augmentation, random: np.random.Generator) 
     steps = np.arange(256)
     tables = ((steps * gains[0]) % 180, np.clip(steps * gains[1], 0, 255), np.clip(steps * gains[2], 0, 255))
     turned = np.dstack([table.astype(np.uint8)[hsv[..., channel]] for channel, table in enumerate(tables)])
-    return Picture(np.asarray(cv2.cvtColor(turned, cv2.COLOR_HSV2RGB), np.uint8), picture.boxes, picture.labels)
+    return replace(picture, pixels=np.asarray(cv2.cvtColor(turned, cv2.COLOR_HSV2RGB), np.uint8))

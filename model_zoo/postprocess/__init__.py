@@ -13,17 +13,20 @@ from model_zoo.postprocess.base import (
     Decision,
     DetectionDecision,
     EntityDecision,
+    InstanceDecision,
     Postprocess,
 )
 from model_zoo.postprocess.captions import CaptionPostprocess
 from model_zoo.postprocess.classification import ClassificationPostprocess
 from model_zoo.postprocess.detection import DetectionPostprocess
 from model_zoo.postprocess.entities import EntityPostprocess
+from model_zoo.postprocess.instance_segmentation import InstancePostprocess
 from model_zoo.types import TaskKind
 
 _BY_KIND: Mapping[TaskKind, type[Postprocess]] = {
     TaskKind.CAPTIONS: CaptionPostprocess,
     TaskKind.IMAGE_CLASSIFICATION: ClassificationPostprocess,
+    TaskKind.INSTANCE_SEGMENTATION: InstancePostprocess,
     TaskKind.OBJECT_DETECTION: DetectionPostprocess,
     TaskKind.TEXT_CLASSIFICATION: ClassificationPostprocess,
     TaskKind.NAMED_ENTITIES: EntityPostprocess,
@@ -45,6 +48,8 @@ __all__ = [
     "DetectionPostprocess",
     "EntityDecision",
     "EntityPostprocess",
+    "InstanceDecision",
+    "InstancePostprocess",
     "Postprocess",
     "postprocess_of",
 ]

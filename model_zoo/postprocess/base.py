@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from model_zoo.types import Boxes, Caption, Captions, FloatArray, Labels, LabelSpace, Output, Spans, Target
+from model_zoo.types import Boxes, Caption, Captions, FloatArray, Labels, LabelSpace, Masks, Output, Spans, Target
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -80,7 +80,24 @@ class CaptionDecision:
         return Captions(tuple(text for text, _ in self.captions))
 
 
-Decision = ClassificationDecision | DetectionDecision | EntityDecision | CaptionDecision
+@dataclass(frozen=True)
+class InstanceDecision:
+    """What is shown of one image: as of detections, with masks of the upright image's size for boxes."""
+
+    masks: Masks
+    scores: tuple[float, ...]
+    confidence: FloatArray
+    uncertainty: float
+    width: int
+    height: int
+
+    @property
+    def target(self) -> Masks:
+        """What is claimed, as if a person had drawn it."""
+        return self.masks
+
+
+Decision = ClassificationDecision | DetectionDecision | InstanceDecision | EntityDecision | CaptionDecision
 """The union of all decisions; grows with the kinds of task. All have `confidence`, `uncertainty` and `target`."""
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from model_zoo.calibration import Calibration
 from model_zoo.errors import CheckpointError
 from model_zoo.postprocess.base import EntityDecision, Postprocess
-from model_zoo.postprocess.detection_fit import Evidence, calibrate, join, thresholds
+from model_zoo.postprocess.objects_fit import Evidence, calibrate, join, thresholds
 from model_zoo.types import EntityOutput, FloatArray, LabelSpace, Output, Span, Spans, Target
 
 if TYPE_CHECKING:

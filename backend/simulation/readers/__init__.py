@@ -22,7 +22,7 @@ from backend.simulation.readers import (
 )
 from backend.simulation.readers.options import MaskValues, Options
 
-_BOXES = (Kind.OBJECT_DETECTION, Kind.SEGMENTATION)
+_BOXES = (Kind.OBJECT_DETECTION, Kind.INSTANCE_SEGMENTATION)
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ FORMATS: Mapping[str, Format] = {
     "voc": Format((Kind.OBJECT_DETECTION,), voc.read),
     "coco": Format((*_BOXES, Kind.KEYPOINTS), coco.read),
     "yolo": Format(_BOXES, yolo.read),
-    "masks": Format((Kind.SEGMENTATION, Kind.OBJECT_DETECTION), masks.read),
+    "masks": Format((Kind.INSTANCE_SEGMENTATION, Kind.OBJECT_DETECTION), masks.read),
     "keypoints-csv": Format((Kind.KEYPOINTS,), keypoints_csv.read),
     "conll": Format((Kind.NAMED_ENTITIES,), conll.read),
     "crowd": Format((Kind.CROWD,), crowd.read),

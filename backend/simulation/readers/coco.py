@@ -97,7 +97,7 @@ class _Reading:
         self._found.add(address(self._found, path), self._regions(read_ones, size))
 
     def _regions(self, read_ones: list[Any], size: Size) -> list[Region]:
-        if self._found.kind is Kind.SEGMENTATION:
+        if self._found.kind is Kind.INSTANCE_SEGMENTATION:
             return masks(read_ones, size)
         return keypoints(read_ones, size) if self._found.kind is Kind.KEYPOINTS else boxes(read_ones, size)
 
@@ -105,7 +105,7 @@ class _Reading:
         category = self._categories[entry["category_id"]]
         if self._found.kind is Kind.KEYPOINTS:
             return _instance(entry, category)
-        if self._found.kind is Kind.SEGMENTATION:
+        if self._found.kind is Kind.INSTANCE_SEGMENTATION:
             return _mask(entry["segmentation"], size), str(category["name"])
         return _box(entry, str(category["name"]))
 

@@ -29,7 +29,7 @@ def read(path: Path, options: Options) -> LabelledSet:
         if size is None:
             continue
         shapes = _shapes(found, _label_file(root, image), names)
-        if options.kind is Kind.SEGMENTATION:
+        if options.kind is Kind.INSTANCE_SEGMENTATION:
             painted = [(polygon_mask([_pixels(corners, size)], size), name) for name, corners in shapes]
             found.add(address(found, image), masks(painted, size))
         else:

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from backend.converters import CONVERTERS
@@ -21,6 +22,7 @@ from backend.labelstudio.config import Control, parse_config
 from backend.labelstudio.media import MediaCache, MediaFetcher, MediaLimits
 from backend.serving.families import Families
 from backend.serving.inputs import InputReader
+from backend.simulation.regions import masks
 from backend.store.artifacts import Artifacts
 from backend.store.features import FeatureStore
 from backend.store.manifest import ControlVersion
@@ -93,6 +95,22 @@ def caption_records() -> list[Record]:
     ]
 
 
+def painted_records() -> list[Record]:
+    """The boxes of street scenes, painted."""
+    made = []
+    for number, scene in enumerate(streets(4), 1):
+        address = f"data:image/jpeg;base64,{base64.b64encode(scene.jpeg).decode()}"
+        found = []
+        for drawn in scene.objects:
+            mask = np.zeros((HEIGHT, WIDTH), np.bool_)
+            left, top, right, bottom = map(int, drawn.area)
+            mask[top:bottom, left:right] = True
+            found.append((mask, drawn.label))
+        names = {"from_name": "objects", "to_name": "image"}
+        made.append(record(number, {"image": address}, [{**one, **names} for one in masks(found, (WIDTH, HEIGHT))]))
+    return made
+
+
 def record(task: int, data: Mapping[str, Any], result: Iterable[Mapping[str, Any]]) -> Record:
     return Record(task, data, (Annotation(task, tuple(result), updated_at=f"2026-01-01T00:00:{task:02}Z"),))
 
@@ -139,6 +157,16 @@ CASES = [
             frozenset({"out_of_fold_map50", "out_of_fold_recall"}),
         ),
         id="object_detection",
+        marks=needs_ultralytics,
+    ),
+    pytest.param(
+        Case(
+            STREETS_CONFIG.replace("RectangleLabels", "BrushLabels"),
+            painted_records,
+            {"prelabel_epochs": "2", "prelabel_image_size": "128", "prelabel_freeze": "classes"},
+            frozenset({"out_of_fold_map50", "out_of_fold_recall", "out_of_fold_miou"}),
+        ),
+        id="instance_segmentation",
         marks=needs_ultralytics,
     ),
 ]
@@ -195,7 +223,10 @@ def test_a_first_version_is_taught_and_the_same_examples_change_nothing(case: Ca
     regions = CONVERTERS[control.tag].encode(control, decision, key="1:v1")
     assert parse_config(case.xml).validate({"result": regions}) == []
 
-    begun_at_random = family.task is TaskKind.OBJECT_DETECTION  # there is no weights folder here
+    begun_at_random = family.task in (
+        TaskKind.OBJECT_DETECTION,
+        TaskKind.INSTANCE_SEGMENTATION,
+    )  # there is no weights folder here
     assert ["random weights" in note for note in taught.notes] == [True] * begun_at_random
 
     again = classroom.teach(control, records, part)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -22,6 +23,7 @@ from backend.projects.record import ProjectRecord
 from backend.projects.roles import Role
 from backend.settings import Settings
 from backend.simulation.readers import read_set
+from backend.simulation.regions import masks
 from backend.store.manifest import Manifest
 from backend.store.objects import ObjectStore
 from backend.store.projects import ProjectRecords
@@ -165,6 +167,22 @@ def test_manifest_of_boxes_is_in_pixels(images: Data) -> None:
     assert first["box-metadata"]["class-map"] == {"0": "cat", "1": "dog"}
     assert first["box-metadata"]["type"] == "groundtruth/object-detection"
     assert second["box"] == {"image_size": [], "annotations": []}
+
+
+def test_manifest_of_masks_has_their_boxes_and_run_lengths() -> None:
+    xml = IMAGES.replace("RectangleLabels", "BrushLabels")
+    mask = np.zeros((100, 200), np.bool_)
+    mask[20:60, 20:80] = True
+    mask[30:50, 40:60] = False
+    drawn = [{**region, "from_name": "box", "to_name": "image"} for region in masks([(mask, "dog")], (200, 100))]
+    record = Record(1, {"image": "https://cats.example/1.jpg"}, (Annotation(1, tuple(drawn), 3),))
+    (line,) = augmented_manifest(parse_config(xml), [record])
+    assert line["box"]["image_size"] == [{"width": 200, "height": 100, "depth": 3}]
+    (found,) = line["box"]["annotations"]
+    runs = found.pop("run_lengths")
+    assert found == {"class_id": 1, "left": 20, "top": 20, "width": 60, "height": 40}
+    flat = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+    np.testing.assert_array_equal(flat.reshape(40, 60), mask[20:60, 20:80])
 
 
 def test_several_choices_are_a_list() -> None:

@@ -36,6 +36,7 @@ def test_each_kind_of_object_has_a_default(tag: str, name: str) -> None:
 ASKED = {
     TaskKind.IMAGE_CLASSIFICATION: ("Image", "Choices"),
     TaskKind.OBJECT_DETECTION: ("Image", "RectangleLabels"),
+    TaskKind.INSTANCE_SEGMENTATION: ("Image", "BrushLabels"),
     TaskKind.TEXT_CLASSIFICATION: ("Text", "Choices"),
     TaskKind.NAMED_ENTITIES: ("Text", "Labels"),
     TaskKind.CAPTIONS: ("Image", "TextArea"),

@@ -110,6 +110,22 @@ def masks(folder: Path) -> Path:
     return folder
 
 
+def painted(folder: Path, count: int) -> Path:
+    """Drawn street scenes with the boxes of their objects painted."""
+    from backend.demo import streets as drawn
+
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True)
+    for scene in drawn.streets(count):
+        (folder / "images" / scene.name).write_bytes(scene.jpeg)
+        values = np.zeros((drawn.HEIGHT, drawn.WIDTH), np.uint8)
+        for number, thing in enumerate(scene.objects, 1):
+            left, top, right, bottom = map(int, thing.area)
+            values[top:bottom, left:right] = number
+        Image.fromarray(values).save((folder / "masks" / scene.name).with_suffix(".png"))
+    return folder
+
+
 def keypoints_csv(folder: Path) -> Path:
     picture(folder / "images" / "img1.png")
     rows = ["scorer,me,me,me,me", "bodyparts,nose,nose,tail,tail", "coords,x,y,x,y"]

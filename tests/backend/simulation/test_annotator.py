@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from backend.labelstudio.config import Control, parse_config
 from backend.simulation.annotator import Work, alone, annotate
 from backend.simulation.costs import Costs, default_costs
 from backend.simulation.labelled import Kind, labelling_config
-from backend.simulation.regions import boxes, choice, spans
+from backend.simulation.regions import boxes, choice, masks, spans
 from model_zoo.types import Box, TaskKind
 
 LABELS = ("a", "b", "c")
@@ -153,6 +154,26 @@ def test_work_adds_up(parts: list[Work]) -> None:
 def test_each_action(shown: Box, work: Work) -> None:
     truth = boxes([Box(0, 0, 20, 20, "a")], SIZE)
     assert annotate(BOXES, boxes([shown], SIZE), truth).work == work
+
+
+def test_masks_are_corrected_by_their_pixels() -> None:
+    control = parse_config(labelling_config(Kind.INSTANCE_SEGMENTATION, LABELS)).controls[0]
+
+    def painted(top: int, bottom: int, label: str) -> Any:
+        mask = np.zeros(SIZE, np.bool_)
+        mask[top:bottom, 0:20] = True
+        return masks([(mask, label)], SIZE)
+
+    truth = painted(0, 20, "a")
+    for shown, work in [
+        (painted(0, 12, "a"), Work(accept=1, labels=1)),
+        (painted(0, 8, "a"), Work(move=1, labels=1)),
+        (painted(0, 20, "b"), Work(relabel=1, labels=1)),
+        (painted(50, 70, "a"), Work(add=1, delete=1, labels=1)),
+    ]:
+        submitted = annotate(control, shown, truth)
+        assert submitted.work == work
+        assert annotate(control, submitted.result, truth).work.actions == 0
 
 
 def test_a_moved_region_loses_its_confidence_and_keeps_its_id() -> None:

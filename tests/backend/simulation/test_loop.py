@@ -161,6 +161,21 @@ def test_spans_are_proposed_corrected_and_measured(tmp_path: Path, settings: Set
     assert second.actions_assisted < second.actions_manual
 
 
+@pytest.mark.skipif(find_spec("ultralytics") is None, reason="the extra `detection` is missing")
+def test_masks_are_proposed_corrected_and_measured(tmp_path: Path, settings: Settings) -> None:
+    found = read_set(sets.painted(tmp_path / "painted", 7), "masks")
+    quick = {"epochs": 1, "image_size": 64, "views": 1, "folds": 0}
+    costs = default_costs(Kind.INSTANCE_SEGMENTATION)
+    plan = Plan((Dealing.IN_ORDER,), (2, 4), 1, 0.4, costs, "instance_segmentation/yolo_seg.v1", quick)
+    runs = list(simulate(settings, found, plan))
+    assert [(run.metric_name, run.budget) for run in runs] == [("map50", 2), ("map50", 4)]
+    for run in runs:
+        assert run.metrics["items"] == 3
+        assert 0 <= run.metrics["map50_95"] <= run.metric <= 1
+        assert "miou" in run.metrics
+        assert run.actions_manual == run.metrics["labels_count"] > 0
+
+
 def test_command(tmp_path: Path) -> None:
     file, output = sets.texts(tmp_path / "tickets.csv", 30), tmp_path / "out.json"
     arguments = ["--format", "csv", "--strategy", "random", "--budget", "5,10", "--seeds", "1", "--json", str(output)]

@@ -105,7 +105,7 @@ def test_coco_of_any_shape_is_read_as_far_as_it_goes(tmp_path: Path, images: lis
 
 def test_coco_masks_and_keypoints(tmp_path: Path) -> None:
     file = sets.coco(tmp_path)
-    masks = read_set(file, "coco", "segmentation").tasks[0]["annotations"][0]["result"]
+    masks = read_set(file, "coco", "instance_segmentation").tasks[0]["annotations"][0]["result"]
     assert [decoded(region).sum() for region in masks] == [pytest.approx(160, rel=0.2), 200]
     points = read_set(file, "coco", "keypoints").tasks[0]["annotations"][0]["result"]
     said = [(region["from_name"], region["value"].get("choices")) for region in points]

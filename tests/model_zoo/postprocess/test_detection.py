@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from model_zoo.calibration import Calibration
 from model_zoo.errors import CheckpointError
 from model_zoo.postprocess import DetectionPostprocess, postprocess_of
-from model_zoo.postprocess.detection import UNSEEN, USUAL
+from model_zoo.postprocess.objects import UNSEEN, USUAL
 from model_zoo.types import Box, Boxes, ClassificationOutput, DetectionOutput, LabelSpace, TaskKind
 
 TWO = LabelSpace(("car", "sign"))

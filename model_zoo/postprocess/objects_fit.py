@@ -1,4 +1,4 @@
-"""What held-out images say about a detector: how its boxes may overlap, what its confidences are worth."""
+"""What held-out images say about a model that finds objects: how they may overlap, what its confidences are worth."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from model_zoo.boxes import as_array, match, overlaps
+from model_zoo.boxes import as_array, match_shares, overlaps
 from model_zoo.calibration import Calibration, fit_platt
-from model_zoo.types import Boxes, FloatArray, LabelSpace
+from model_zoo.types import FloatArray, LabelSpace, Objects
 
 RIGHT = 0.5
 """Overlap from which on a found box counts as the true one of its label."""
@@ -27,7 +27,7 @@ Candidates = tuple[FloatArray, FloatArray, npt.NDArray[np.int64]]
 
 @dataclass(frozen=True)
 class Shape:
-    """What the true boxes by themselves ask for; see `DetectionPostprocess`."""
+    """What the true boxes by themselves ask for; see `ObjectPostprocess`."""
 
     overlap: float
     agnostic: bool
@@ -45,7 +45,7 @@ class Evidence:
     true: npt.NDArray[np.int64]
 
 
-def shape_of(truths: Sequence[Boxes], extents: Sequence[int], usual: float = 0.6) -> Shape:
+def shape_of(truths: Sequence[Objects], extents: Sequence[int], usual: float = 0.6) -> Shape:
     """`extents` are the images' longer sides in pixels; `usual` is the overlap where objects stand apart."""
     same, other, sides = [0.0], [0.0], []
     for boxes, extent in zip(truths, extents, strict=True):
@@ -66,16 +66,20 @@ def shape_of(truths: Sequence[Boxes], extents: Sequence[int], usual: float = 0.6
 
 
 def judge(
-    boxes: FloatArray, confidence: FloatArray, label: npt.NDArray[np.int64], truth: Boxes, labels: LabelSpace
+    shares: FloatArray,
+    confidence: FloatArray,
+    label: npt.NDArray[np.int64],
+    truth: Objects,
+    labels: LabelSpace,
 ) -> Evidence:
-    """Hold one image's candidates against its true boxes."""
+    """Hold one image's candidates against its true objects, which they overlap by `shares` (candidates, objects)."""
     right = np.zeros(len(label), np.bool_)
     counts = np.zeros(len(labels), np.int64)
     for index, name in enumerate(labels.names):
-        true = as_array([box for box in truth if box.label == name])
-        counts[index] = len(true)
+        true = np.array([piece.label == name for piece in truth], np.bool_)
+        counts[index] = int(true.sum())
         found = label == index
-        right[found] = match(boxes[found], true, RIGHT) >= 0
+        right[found] = match_shares(shares[found][:, true], RIGHT) >= 0
     return Evidence(confidence, label, right, counts)
 
 

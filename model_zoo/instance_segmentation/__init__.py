@@ -1,0 +1,1 @@
+"""Instance segmentation on Ultralytics' networks: detectors (see `object_detection`) with a branch for masks."""

@@ -1,0 +1,194 @@
+"""What few painted images teach a segmenter: `python -m tests.benchmarks.zoo_segmentation [--quick] [--seeds N]`
+
+Mean average precision of masks on pedestrians (`seg_pennfudan`) after 5 and 20 images, under their own name, which the
+pretrained network knows, and under one that says nothing. Beside it the same network trained with Ultralytics'
+defaults on the same images for the same number of seconds. Weights are looked for in PRELABEL_WEIGHTS_DIR.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from backend.converters.outlines import trace
+from backend.evaluation.instance_segmentation import InstanceEvaluation
+from model_zoo.base import Model
+from model_zoo.images import read_image
+from model_zoo.instance_segmentation.model import YoloSegModel
+from model_zoo.instance_segmentation.yolo_seg import YoloSegV1
+from model_zoo.masks import mask_of, part_of
+from model_zoo.object_detection.bases import from_file
+from model_zoo.postprocess import InstancePostprocess
+from model_zoo.recipes import Recipe
+from model_zoo.registry import default_family, family
+from model_zoo.types import InstanceExample, Item, LabelSpace, TaskKind
+from tests.benchmarks.figures import Figure, median, text_table
+from tests.benchmarks.shared_data import shared
+
+HELD_OUT = 30
+SIZES = (5, 20)
+NAMES = ("pedestrian", "figure")
+"""What COCO knows, and what it does not."""
+
+
+def pedestrians(name: str) -> tuple[list[InstanceExample], list[InstanceExample]]:
+    """Images to draw from, and those held out, the same in every run."""
+    root = shared("seg_pennfudan")
+    examples = []
+    for file in sorted((root / "PNGImages").glob("*.png")):
+        values = np.asarray(Image.open(root / "PedMasks" / f"{file.stem}_mask.png"))
+        size = (values.shape[1], values.shape[0])
+        found = [mask_of(name, values == number, size) for number in np.unique(values) if number]
+        examples.append(InstanceExample(Item(file), tuple(mask for mask in found if mask is not None)))
+    order = np.random.default_rng(1234).permutation(len(examples))
+    mixed = [examples[at] for at in order]
+    return mixed[HELD_OUT:], mixed[:HELD_OUT]
+
+
+def judge(model: Model, test: Sequence[InstanceExample], process: InstancePostprocess) -> dict[str, float]:
+    outputs = model.predict([one.item for one in test])
+    return InstanceEvaluation().measure(outputs, [one.masks for one in test], process, model.labels)
+
+
+def ours(
+    kind: YoloSegV1, drawn: Sequence[InstanceExample], test: Sequence[InstanceExample], labels: LabelSpace, seed: int
+) -> dict[str, float]:
+    begun = time.perf_counter()
+    trained = kind.train(drawn, labels, Recipe(), seed=seed)
+    process = InstancePostprocess.fit(trained.out_of_fold, [one.masks for one in drawn], labels)
+    seconds = time.perf_counter() - begun
+    with tempfile.TemporaryDirectory(prefix="prelabel-benchmark-") as folder:
+        trained.model.save(Path(folder))
+        size = sum(file.stat().st_size for file in Path(folder).iterdir())
+    found = judge(trained.model, test, process)
+    masks = float("masks" in str(trained.hyperparameters["trained"]))
+    return {**found, "seconds": seconds, "bytes": float(size), "masks": masks}
+
+
+def default(
+    kind: YoloSegV1,
+    drawn: Sequence[InstanceExample],
+    test: Sequence[InstanceExample],
+    labels: LabelSpace,
+    seed: int,
+    seconds: float,
+) -> dict[str, float]:
+    """Ultralytics' own training with its defaults, from the same weights, stopped after so many seconds."""
+    from ultralytics import YOLO
+
+    assert kind.runtime.weights_dir is not None
+    with tempfile.TemporaryDirectory(prefix="prelabel-benchmark-") as name:
+        folder = Path(name)
+        config = as_yolo(folder, drawn, labels)
+        said = StringIO()
+        logging.getLogger("ultralytics").setLevel(logging.ERROR)  # its handler keeps the stream that it began with
+        with redirect_stdout(said), redirect_stderr(said):
+            YOLO(kind.runtime.weights_dir / f"{kind.base().name}.pt").train(
+                data=str(config), time=seconds / 3600, seed=seed, device="cpu", workers=0, plots=False, val=False,
+                verbose=False, project=name, name="run", exist_ok=True,
+            )  # fmt: skip
+        base = from_file(folder / "run" / "weights", "last.pt", "segmentation")
+        return judge(
+            YoloSegModel(kind, labels, base, base.network, (), 640), test, InstancePostprocess.uncalibrated(labels)
+        )
+
+
+def as_yolo(folder: Path, drawn: Sequence[InstanceExample], labels: LabelSpace) -> Path:
+    """The images as Ultralytics reads them: files beside text files of outlines in shares of the image."""
+    (folder / "images").mkdir()
+    (folder / "labels").mkdir()
+    for number, example in enumerate(drawn):
+        Image.fromarray(read_image(example.item.input)).save(folder / "images" / f"{number}.png")
+        lines = []
+        for mask in example.masks:
+            outline = (trace(part_of(mask)) + np.array([mask.left, mask.top])) / (mask.width, mask.height)
+            corners = " ".join(f"{share:.5f}" for share in outline.clip(0, 1).ravel())
+            lines.append(f"{labels.names.index(mask.label)} {corners}")
+        (folder / "labels" / f"{number}.txt").write_text("\n".join(lines))
+    names = "".join(f"  {index}: {name!r}\n" for index, name in enumerate(labels.names))
+    (folder / "data.yaml").write_text(f"path: {folder}\ntrain: images\nval: images\nnames:\n{names}")
+    return folder / "data.yaml"
+
+
+def speed(model: Model, test: Sequence[InstanceExample]) -> float:
+    """Milliseconds an item at batch 8, decoding left out, in PyTorch."""
+    items = [model.prepare(one.item) for one in test[:8]]
+    model.predict(items)
+    begun = time.perf_counter()
+    for _ in range(3):
+        model.predict(items)
+    return (time.perf_counter() - begun) / 3 / len(items) * 1000
+
+
+def measure(quick: bool, seeds: int) -> list[Figure]:
+    """The figures; with `quick` of one draw of five images under the name that says nothing, on few of those held
+    out."""
+    folder = os.environ.get("PRELABEL_WEIGHTS_DIR")
+    kind = family(default_family(TaskKind.INSTANCE_SEGMENTATION), Path(folder) if folder else None)
+    assert isinstance(kind, YoloSegV1)
+    if not kind.base().pretrained:
+        sys.exit("No pretrained segmenter was found; set PRELABEL_WEIGHTS_DIR to the folder with yolov8n-seg.pt.")
+    figures: list[Figure] = []
+    for name in NAMES:
+        labels = LabelSpace((name,))
+        pool, test = pedestrians(name)
+        test = test[:20] if quick else test
+        part = f"pennfudan as {name}"
+        known = kind.untrained(labels)
+        if known is not None:
+            process = InstancePostprocess.uncalibrated(labels, kind.untrained_threshold)
+            figures.append(Figure(part, "mask mAP50 before any label", judge(known, test, process)["map50"], ""))
+            figures.append(Figure("yolo_seg", "an image at batch 8 in PyTorch", speed(known, test), "ms"))
+        if quick and known is not None:
+            continue
+        for count in SIZES[:1] if quick else SIZES:
+            own, usual = [], []
+            for seed in range(1 if quick else seeds):
+                order = np.random.default_rng(seed).permutation(len(pool))[:count]
+                drawn = [pool[at] for at in order]
+                own.append(ours(kind, drawn, test, labels, seed))
+                usual.append(default(kind, drawn, test, labels, seed, own[-1]["seconds"]))
+            figures += compared(f"{part}, {count} images", own, usual)
+            print(text_table(figures[-8:]), flush=True)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return [*figures, Figure("yolo_seg", "peak memory of this process, Ultralytics' training included", peak, "MB")]
+
+
+def compared(part: str, own: Sequence[dict[str, float]], usual: Sequence[dict[str, float]]) -> list[Figure]:
+    """Beside Ultralytics' default, which is the target. A figure's limit is the highest allowed, so shares that are to
+    be high are held against it as what is missing to 1."""
+    figures = []
+    for key, words in (("map50", "mask mAP50"), ("map50_95", "mask mAP50-95"), ("miou", "mIoU")):
+        found, other = [one.get(key, 0.0) for one in own], [one.get(key, 0.0) for one in usual]
+        note = (
+            f"median {median(found):.3f}, worst {min(found):.3f}; the default's {median(other):.3f}, {min(other):.3f}"
+        )
+        limit = 1 - median(other) if key == "map50" else None
+        figures.append(Figure(part, f"1 - {words}", 1 - median(found), "", limit, note))
+    figures.append(Figure(part, "training", median(one["seconds"] for one in own), "s"))
+    trained = f"masks trained in {sum(one['masks'] for one in own):.0f} of {len(own)}"
+    return [*figures, Figure(part, "on disk", max(one["bytes"] for one in own) / 1e6, "MB", 100.0, trained)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a single short look; its figures mean little")
+    parser.add_argument("--seeds", type=int, default=5, help="draws of each size")
+    asked = parser.parse_args()
+    print(text_table(measure(asked.quick, asked.seeds)))
+
+
+if __name__ == "__main__":
+    main()
