@@ -18,6 +18,9 @@ from model_zoo.types import FloatArray
 SEED = 0
 """Of weights drawn at random: a network without pretrained weights is the same in every process."""
 
+_CALLED = {"Detect": "detection", "Segment": "segmentation", "Pose": "pose"}
+_SUCH = {"Detect": "yolov8n.pt", "Segment": "yolov8n-seg.pt", "Pose": "yolov8n-pose.pt"}
+
 
 def require() -> None:
     """Raises `MissingExtra` where the package is not installed."""
@@ -59,20 +62,21 @@ def _imported() -> Any:
     return tasks
 
 
-def load(file: Path) -> Any:
-    """The detection network in a `.pt` file, in evaluation mode. Only classes that ultralytics lists as safe are
-    unpickled, and no code in the file is run. Raises `WeightsNotFound` where it holds no such network."""
+def load(file: Path, head: str = "Detect") -> Any:
+    """The network in a `.pt` file, in evaluation mode; `head` is its last layer: `Detect`, `Segment` or `Pose`. Only
+    classes that ultralytics lists as safe are unpickled, and no code in the file is run. Raises `WeightsNotFound` where
+    it holds no such network."""
     tasks = _tasks()
     try:
         content, _ = tasks.torch_safe_load(str(file), safe_only=True)
         network = content.get("ema") or content["model"]
-        if not isinstance(network, tasks.DetectionModel) or network.model[-1].__class__.__name__ != "Detect":
+        if not isinstance(network, tasks.DetectionModel) or network.model[-1].__class__.__name__ != head:
             raise TypeError(f"it holds a {type(network).__name__}")
     except (TypeError, KeyError, ValueError, RuntimeError, OSError, EOFError, UnpicklingError, AttributeError) as error:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsNotFound(
-            f"{file.name} is no detection network of ultralytics: {said}. "
-            "Wanted a .pt file such as yolov8n.pt; put one there, or take this file away."
+            f"{file.name} is no {_CALLED[head]} network of ultralytics: {said}. "
+            f"Wanted a .pt file such as {_SUCH[head]}; put one there, or take this file away."
         ) from error
     return network.float().eval()
 
@@ -85,6 +89,14 @@ def build(architecture: str) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         return tasks.DetectionModel(f"{architecture}.yaml", nc=80, verbose=False).eval()
+
+
+def mobile_sam() -> Any:
+    """The architecture of MobileSAM without weights. Raises `MissingExtra`."""
+    _tasks()
+    from ultralytics.models.sam.build import build_mobile_sam
+
+    return build_mobile_sam()
 
 
 def detection_loss(head: Any, weights: FloatArray) -> Any:
