@@ -7,8 +7,11 @@ several regions were one action of a person: two letters, six hexadecimal digits
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from hashlib import blake2b
+from typing import Any
+
+from backend.labelstudio.config import Control
 
 _MARK = "pl"
 _FORM = re.compile(r"pl([0-9a-f]{6})[0-9a-f]{2}")
@@ -24,6 +27,13 @@ def new_ids(key: str, taken: Collection[str]) -> Iterator[str]:
             break
     for number in range(_LARGEST):
         yield f"{_MARK}{group}{number:02x}"
+
+
+def spared(control: Control, result: Iterable[Mapping[str, Any]]) -> int:
+    """How many regions of the control came with others of the same answer: that many actions fewer than regions."""
+    own = {str(region.get("id")) for region in result if control.owns(region.get("from_name"))}
+    groups = [group for identifier in own if (group := group_of(identifier)) is not None]
+    return len(groups) - len(set(groups))
 
 
 def group_of(identifier: str) -> str | None:

@@ -1,7 +1,8 @@
 """Labelling configs that work at once when they are pasted into a project: one for each kind of interactive help.
 
 `smart` is true on every control unless it says otherwise, so controls that answers are drawn with say
-`smart="false"`: their own tools stay what they are. Hotkeys choose labels; a click with Alt is on what is not the object.
+`smart="false"`: their own tools stay what they are. Hotkeys choose labels; Alt with a click says what
+is not the object.
 """
 
 from __future__ import annotations

@@ -3,7 +3,9 @@ interactive segmentation (Xu et al.: "Deep Interactive Object Selection", CVPR 2
 
 from __future__ import annotations
 
+import json
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +14,16 @@ from typing import Any
 import cv2
 import numpy as np
 
-from model_zoo.images import read_image
-from model_zoo.interactive.prompts import Engine, Mask, Pixels, Point, Prompt
+from backend.simulation.masks import polygon_mask
+from model_zoo.interactive.prompts import Mask, Point
 
 GOOD = 0.85
 """Overlap at which a person would go on to the next object."""
+
+Click = tuple[Point, bool]
+"""Where, and whether the object covers it."""
+Answer = Callable[[Sequence[Click]], Mask | None]
+"""All clicks so far to the mask that is shown."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +53,23 @@ def pedestrians(folder: Path) -> Iterator[Object]:
     """The people of seg_pennfudan."""
     for image in sorted((folder / "PNGImages").glob("*.png")):
         numbers = cv2.imread(str(folder / "PedMasks" / f"{image.stem}_mask.png"), cv2.IMREAD_UNCHANGED)
-        for number in np.unique(numbers):
+        for number in np.unique(np.asarray(numbers)):
             if number:
-                yield Object(image, numbers == number, "person")
+                yield Object(image, np.asarray(numbers) == number, "person")
+
+
+def instances(folder: Path, least: int = 32 * 32) -> Iterator[Object]:
+    """The objects of coco_mini's second half of at least so many pixels, without crowds."""
+    content: dict[str, Any] = json.loads((folder / "annotations" / "instances_val2017.json").read_text())
+    names = {one["id"]: one["name"] for one in content["categories"]}
+    by_image = defaultdict(list)
+    for one in content["annotations"]:
+        if not one["iscrowd"] and one["area"] >= least:
+            by_image[one["image_id"]].append(one)
+    for image in content["images"]:
+        for one in by_image[image["id"]]:
+            mask = polygon_mask(one["segmentation"], (image["width"], image["height"]))
+            yield Object(folder / "val2017" / image["file_name"], mask, names[one["category_id"]])
 
 
 def overlap(first: Mask, second: Mask) -> float:
@@ -56,7 +77,7 @@ def overlap(first: Mask, second: Mask) -> float:
     return float((first & second).sum() / max((first | second).sum(), 1))
 
 
-def next_click(truth: Mask, mask: Mask) -> tuple[Point, bool]:
+def next_click(truth: Mask, mask: Mask) -> Click:
     """The centre of the largest error, and whether the object covers it."""
     depths = []
     for wrong in (truth & ~mask, mask & ~truth):
@@ -64,43 +85,19 @@ def next_click(truth: Mask, mask: Mask) -> tuple[Point, bool]:
         depths.append((float(depth.max()), np.unravel_index(int(depth.argmax()), depth.shape)))
     positive = depths[0][0] >= depths[1][0]
     row, column = depths[0 if positive else 1][1]
-    return (float(column) + 0.5, float(row) + 0.5), bool(positive)
+    return (float(column) + 0.5, float(row) + 0.5), positive
 
 
-def click(engines: Sequence[Engine], one: Object, pixels: Pixels, features: Sequence[Any], clicks: int) -> Clicked:
-    """Click on an object so many times; the first engine that answers counts."""
+def click(one: Object, answer: Answer, clicks: int) -> Clicked:
+    """Click on an object so many times."""
     mask = np.zeros(one.mask.shape, np.bool_)
-    prompt = Prompt(called=frozenset({one.called}))
+    made: list[Click] = []
     shares, seconds = [], []
     for _ in range(clicks):
-        point, positive = next_click(one.mask, mask)
-        if positive:
-            prompt = Prompt((*prompt.positives, point), prompt.negatives, called=prompt.called)
-        else:
-            prompt = Prompt(prompt.positives, (*prompt.negatives, point), called=prompt.called)
+        made.append(next_click(one.mask, mask))
         begun = time.perf_counter()
-        answers = (engine.mask(pixels, given, prompt) for engine, given in zip(engines, features, strict=True))
-        found = next((answer for answer in answers if answer is not None), None)
+        found = answer(made)
         seconds.append(time.perf_counter() - begun)
-        if found is not None:
-            mask = found.mask
+        mask = found if found is not None else mask
         shares.append(overlap(mask, one.mask))
     return Clicked(tuple(shares), tuple(seconds))
-
-
-def click_all(
-    engines: Sequence[Engine], objects: Sequence[Object], clicks: int, prepared: Callable[[float], None]
-) -> list[Clicked]:
-    """Every object's story; `prepared` is told the seconds that each image's features take."""
-    stories = []
-    before: Path | None = None
-    pixels, features = np.zeros((1, 1, 3), np.uint8), []
-    for one in objects:
-        if one.image != before:
-            pixels = read_image(one.image)
-            begun = time.perf_counter()
-            features = [engine.features(pixels) for engine in engines]
-            prepared(time.perf_counter() - begun)
-            before = one.image
-        stories.append(click(engines, one, pixels, features, clicks))
-    return stories

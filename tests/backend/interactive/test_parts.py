@@ -16,7 +16,7 @@ from backend.errors import InvalidRequest
 from backend.interactive.asks import Mode, mode_of
 from backend.interactive.captions import MOST_TEXTS, Recent, complete
 from backend.interactive.earlier import EarlierTexts
-from backend.interactive.ids import group_of, new_ids
+from backend.interactive.ids import group_of, new_ids, spared
 from backend.interactive.images import ImageCache
 from backend.interactive.ready import READY, ready
 from backend.interactive.shapes import values
@@ -46,6 +46,15 @@ def test_ids_are_the_same_for_the_same_request_and_say_their_answer() -> None:
     moved = list(islice(new_ids("a", first[:1]), 3))
     assert not set(moved) & set(first)
     assert len(list(new_ids("a", ()))) == 256
+
+
+def test_regions_of_one_answer_are_one_action() -> None:
+    (control,) = every_control(READY["tight-boxes"].xml)
+    first, other = (list(islice(new_ids(key, ()), 3)) for key in ("a", "b"))
+    result = [{"id": one, "from_name": "box"} for one in (*first, *other, "drawnbyhnd")]
+    assert spared(control, result) == 4
+    assert spared(control, [{"id": one, "from_name": "other"} for one in first]) == 0
+    assert spared(control, [{"from_name": "box"}]) == 0
 
 
 def test_spans_are_found_by_letters_and_never_within_words() -> None:
