@@ -18,6 +18,7 @@ from backend.dashboard.status import StatusReport
 from backend.errors import InvalidRequest, PrelabelError, QueueUnavailable, StoreError, UnknownProject
 from backend.interactive.assistant import Assistant
 from backend.interactive.earlier import EarlierTexts
+from backend.interactive.own import OwnModels
 from backend.jobs.collaborators import build_collaborators
 from backend.jobs.events import ACTIONS, EventOutcome, Events
 from backend.jobs.lineage import lineage
@@ -63,7 +64,8 @@ class Services:
         self._predictor = Predictor(
             self._with.inputs, self._with.roles, lambda reason: self._counters.add("prediction_failures", reason)
         )
-        self._assistant = Assistant(self._with.inputs, settings, EarlierTexts(self._with.snapshots))
+        own = OwnModels(self._pool, self._predictor)
+        self._assistant = Assistant(self._with.inputs, settings, EarlierTexts(self._with.snapshots), own)
         self._compiler = Compiler(self._with.forms, self._ask_for_refresh)
         rules = Rules(settings.retrain_always_below, settings.retrain_growth, settings.retrain_quiet)
         self._events = Events(self._with.queue, self._with.facts, self._with.records, self._with.versions, rules)

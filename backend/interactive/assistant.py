@@ -27,6 +27,7 @@ from backend.serving.inputs import InputReader
 from backend.settings import Settings
 
 if TYPE_CHECKING:
+    from backend.interactive.own import OwnModels
     from backend.interactive.sight import Sight
 
 log = logging.getLogger(__name__)
@@ -53,9 +54,12 @@ class Assistant:
         inputs: InputReader,
         settings: Settings,
         earlier: Callable[[str, str], Sequence[str]] = lambda uid, control: (),
+        own: OwnModels | None = None,
     ) -> None:
-        """`earlier` gives the texts that people have submitted to a control of a project, oldest first."""
+        """`earlier` gives the texts that people have submitted to a control of a project, oldest first; `own` asks the
+        project's own models."""
         self._inputs = inputs
+        self._own = own
         self._settings = settings
         self._texts = Texts(settings.weights_dir, earlier)
         self._threads = ThreadPoolExecutor(PEOPLE, thread_name_prefix="prelabel-assistant")
@@ -103,11 +107,11 @@ class Assistant:
             attempt.best = checked(xml, regions(ask, drawn, size))
 
         if ask.mode is Mode.SPANS:
-            keep(self._texts.answer(uid, ask, self._text(ask, task), attempt.deadline))
+            self._texts.answer(uid, ask, self._text(ask, task), attempt.deadline, keep)
         elif ask.mode is Mode.CAPTION:
-            keep(self._texts.answer(uid, ask, "", attempt.deadline))
+            self._texts.answer(uid, ask, "", attempt.deadline, keep)
         else:
-            self._sight().answer(xml, ask, task, attempt.deadline, keep)
+            self._sight().answer(uid, xml, ask, task, attempt.deadline, keep)
 
     def _text(self, ask: Ask, task: Any) -> str:
         text = self._inputs.read(ask.control, task)
@@ -134,7 +138,8 @@ class Assistant:
         with self._lock:
             if self._seeing is None:
                 # Imported here: OpenCV and what engines need, which most servers never do.
-                from backend.interactive.sight import Sight
+                from backend.interactive.sight import Sight, no_boxes
 
-                self._seeing = Sight(self._inputs, self._settings)
+                own = self._own.boxes if self._own is not None else no_boxes
+                self._seeing = Sight(self._inputs, self._settings, own)
             return self._seeing

@@ -9,7 +9,7 @@ from backend.interactive.answers import Drawn
 from backend.interactive.asks import Ask
 from backend.interactive.pointing import box_of, called
 from backend.labelstudio.config import Control
-from model_zoo.interactive.alike import similar, tight
+from model_zoo.interactive.alike import Like, similar, tight
 from model_zoo.interactive.poses import Points
 from model_zoo.interactive.prompts import Corners, Pixels
 from model_zoo.interactive.proposals import Proposals
@@ -19,7 +19,7 @@ POINT = 0.75
 """Percent of the image's width: how large a point is drawn. It says nothing about the object."""
 
 
-def by_example(ask: Ask, pixels: Pixels, proposals: Proposals | None) -> list[Drawn]:
+def by_example(ask: Ask, pixels: Pixels, proposals: Proposals | None, own: Sequence[Like] = ()) -> list[Drawn]:
     """The drawn box itself, and the other objects like it. The page takes the drawn one away once the answer is
     accepted: without it in the answer it would be lost."""
     height, width = pixels.shape[:2]
@@ -29,7 +29,7 @@ def by_example(ask: Ask, pixels: Pixels, proposals: Proposals | None) -> list[Dr
     taken = [found.corners for region in ask.held if (found := box_of(region, width, height)) is not None]
     taken += [found.corners for region in ask.drawn[:-1] if (found := box_of(region, width, height)) is not None]
     threshold = ask.control.score_threshold or 0.0
-    others = similar(pixels, proposals, example.corners, taken, called(ask.control, ask.label))
+    others = similar(pixels, proposals, example.corners, taken, called(ask.control, ask.label), own)
     return [
         *_kept(ask, width, height),
         *(

@@ -23,6 +23,7 @@ from backend.serving.inputs import InputReader
 from backend.settings import Settings
 from model_zoo.errors import UnreadableInput
 from model_zoo.images import read_image
+from model_zoo.interactive.alike import Like
 from model_zoo.interactive.prompts import Mask, Masked, Pixels
 
 log = logging.getLogger(__name__)
@@ -34,16 +35,27 @@ Keep = Callable[[Sequence[Drawn], Size], None]
 Key = tuple[str, int | None]
 
 
+OwnBoxes = Callable[[str, str, Ask, Any, float], Sequence[Like]]
+"""Of a project by its uid and config: for an ask about a task, until a deadline."""
+
+
+def no_boxes(uid: str, xml: str, ask: Ask, task: Any, deadline: float) -> Sequence[Like]:
+    """Where there is no model of the project's own."""
+    return ()
+
+
 class Sight:
     """One process's. Safe for threads."""
 
-    def __init__(self, inputs: InputReader, settings: Settings, engines: Engines | None = None) -> None:
+    def __init__(self, inputs: InputReader, settings: Settings, own: OwnBoxes = no_boxes) -> None:
+        """`own` gives the boxes that a project's own model sees in a task."""
         self._inputs = inputs
         self._max_pixels = settings.media_max_pixels
         self._cache = ImageCache(settings.interactive_cache_bytes)
-        self._engines = engines or Engines(settings.weights_dir)
+        self._engines = Engines(settings.weights_dir)
+        self._own = own
 
-    def answer(self, xml: str, ask: Ask, task: Any, deadline: float, keep: Keep) -> None:
+    def answer(self, uid: str, xml: str, ask: Ask, task: Any, deadline: float, keep: Keep) -> None:
         """Give `keep` what is found until `deadline` (`time.monotonic`). Raises `TaskUnusable`."""
         pixels, key, size = self._opened(ask, task)
         if ask.mode is Mode.MASK:
@@ -58,7 +70,13 @@ class Sight:
             proposals = None
             if segmenter is not None:
                 proposals = self._seen(key, pixels, segmenter.name, segmenter.propose, deadline)
-            keep((by_example if ask.mode is Mode.SIMILAR else tightened)(ask, pixels, proposals), size)
+            if ask.mode is Mode.TIGHTEN:
+                keep(tightened(ask, pixels, proposals), size)
+                return
+            keep(by_example(ask, pixels, proposals), size)
+            own = self._own(uid, xml, ask, task, deadline)
+            if own:
+                keep(by_example(ask, pixels, proposals, own), size)
 
     def prepare(self, control: Control, modes: Collection[Mode], task: Any) -> None:
         """Begin what answers on the task's image will need. Raises `TaskUnusable`."""

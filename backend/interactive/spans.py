@@ -119,7 +119,8 @@ def _spelt_alike(text: str, wanted: str, words: Sequence[Place]) -> Iterator[Pro
             candidate = text[start:end].casefold()
             if candidate not in known:
                 known[candidate] = _dice(pairs, _pairs(candidate))
-            if known[candidate] >= NEAR and "\n" not in candidate:
+            same = " ".join(candidate.split()) == folded  # which `_same` has judged
+            if known[candidate] >= NEAR and not same and "\n" not in candidate:
                 yield Proposed(start, end, 0.9 * known[candidate])
 
 

@@ -16,11 +16,13 @@ from backend.interactive.answers import Drawn
 from backend.interactive.asks import Ask, Mode
 from backend.interactive.captions import Recent, complete
 from backend.interactive.ids import group_of
-from backend.interactive.spans import LEAST, Place, propose
+from backend.interactive.spans import LEAST, Place, Proposed, propose
 from model_zoo.errors import ZooError
 from model_zoo.types import FloatArray
 
 log = logging.getLogger(__name__)
+
+Keep = Callable[[Sequence[Drawn]], None]
 
 MOST_VECTORS = 4096
 """Vectors of spans that are kept: 6 MB."""
@@ -39,22 +41,44 @@ class Texts:
         self._vectors: OrderedDict[str, FloatArray] = OrderedDict()
         self._answered: OrderedDict[tuple[object, ...], None] = OrderedDict()
         self._lock = threading.Lock()
+        self._loading: threading.Thread | None = None
+        self._loaded = threading.Event()
 
-    def answer(self, uid: str, ask: Ask, text: str, deadline: float) -> list[Drawn]:
-        """What to draw; `text` is the document, for spans."""
-        return self._spans(uid, ask, text, deadline) if ask.mode is Mode.SPANS else self._caption(uid, ask)
+    def answer(self, uid: str, ask: Ask, text: str, deadline: float, keep: Keep) -> None:
+        """Give `keep` what to draw, each answer better than the one before; `text` is the document, for spans."""
+        if ask.mode is Mode.SPANS:
+            self._spans(uid, ask, text, deadline, keep)
+        else:
+            keep(self._caption(uid, ask))
 
     def prepare(self) -> None:
-        """Load what compares spans by their meaning."""
-        self._encode(["a"])
+        """Load what compares spans by their meaning, in the background: it takes seconds, once a process."""
+        with self._lock:
+            if self._loading is None:
+                self._loading = threading.Thread(target=self._load, name="prelabel-spans", daemon=True)
+                self._loading.start()
 
-    def _spans(self, uid: str, ask: Ask, text: str, deadline: float) -> list[Drawn]:
+    def _load(self) -> None:
+        try:
+            self._encode(["a"])
+        except Exception:  # it would be lost in a thread
+            log.exception("Spans are compared by their letters alone.")
+        else:
+            self._loaded.set()
+
+    def _spans(self, uid: str, ask: Ask, text: str, deadline: float, keep: Keep) -> None:
+        self.prepare()
         newest = _place(ask.newest, len(text))
         if newest is None or not self._is_new(uid, ask):
-            return []
+            return
         taken = [place for region in (*ask.held, *ask.drawn) if (place := _place(region, len(text))) is not None]
-        least = ask.control.score_threshold
-        found = propose(text, newest, taken, self._encode, LEAST if least is None else least, deadline)
+        threshold = ask.control.score_threshold
+        least = LEAST if threshold is None else threshold
+        keep(self._drawn(ask, text, propose(text, newest, taken, least=least)))
+        if self._loaded.is_set():
+            keep(self._drawn(ask, text, propose(text, newest, taken, self._encode, least, deadline)))
+
+    def _drawn(self, ask: Ask, text: str, found: Sequence[Proposed]) -> list[Drawn]:
         return [
             Drawn(
                 ask.control,

@@ -39,10 +39,16 @@ class Like:
 
 
 def similar(
-    pixels: Pixels, proposals: Proposals | None, example: Corners, taken: Sequence[Corners], called: frozenset[str]
+    pixels: Pixels,
+    proposals: Proposals | None,
+    example: Corners,
+    taken: Sequence[Corners],
+    called: frozenset[str],
+    own: Sequence[Like] = (),
 ) -> list[Like]:
-    """The other objects like the one in `example`, best first, without those `taken`."""
-    found = by_features(proposals, example, called) if proposals is not None else []
+    """The other objects like the one in `example`, best first, without those `taken`. `own` are those that the
+    project's own model knows under the label."""
+    found = [*own] or by_features(proposals, example, called) if proposals is not None else []
     if not found:
         found = by_template(pixels, example)
     if not found:

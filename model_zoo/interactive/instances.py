@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from model_zoo.boxes import overlaps
 from model_zoo.interactive.grabcut import cut
 from model_zoo.interactive.prompts import Mask, Masked, Pixels, Point, Prompt, inside
 from model_zoo.interactive.proposals import Proposals
@@ -20,6 +21,11 @@ TIGHT = 0.4
 """Overlap with a drawn box from which on a proposal may be what it means."""
 NAMED = 3.0
 """Times that a proposal of the label's own name counts."""
+CARRIED = 0.35
+"""What a click counts for an object of the label's own name whose box alone contains it: on a person's bag, say, which
+the network tells from the person."""
+WITHIN = 0.7
+"""Share of a proposal's box inside another's from which on it may be a part of that object."""
 REACH = 1.6
 """How far around a contradicting click a mask is corrected, in distances to the mask's edge."""
 
@@ -59,29 +65,58 @@ class Instances:
         if not len(worth) or worth.max() <= 0:
             return None
         best = int(worth.argmax())
-        mask = corrected(pixels, features.mask(best), prompt)
+        mask = corrected(pixels, joined(features, best, prompt), prompt)
         return Masked(mask, float(np.clip(features.scores[best], 0, 1))) if mask is not None else None
 
 
 def worths(proposals: Proposals, prompt: Prompt) -> FloatArray:
     """How well each proposal fits the prompt, of shape (n,); 0 for what cannot be meant."""
     worth = np.sqrt(proposals.scores)
+    named = None
     if prompt.called:
         named = np.array([label.lower() in prompt.called for label in proposals.labels], np.bool_)
         worth = worth * np.where(named, NAMED, 1.0)
     if prompt.box is not None and len(worth):
-        from model_zoo.interactive.proposals import nearest
-
-        shared = nearest(proposals, np.array(prompt.box, np.float32))
+        shared = overlaps(proposals.boxes, np.array([prompt.box], np.float32))[:, 0]
         worth = worth * np.where(shared >= TIGHT, shared**2, 0)
     for number, (across, down) in enumerate(prompt.positives):
         likely = proposals.likelihoods(across, down)
+        if named is not None:
+            likely = np.where(named & proposals.boxed(across, down), np.maximum(likely, CARRIED), likely)
         # The first click names the object; later ones may correct its mask.
         worth = worth * (np.where(likely >= NEARLY, likely, 0) if number == 0 else 0.25 + likely)
     for across, down in prompt.negatives:
         worth = worth * (1.25 - proposals.likelihoods(across, down))
     result: FloatArray = worth.astype(np.float32)
     return result
+
+
+def joined(proposals: Proposals, best: int, prompt: Prompt) -> Mask:
+    """A proposal's mask with the smaller proposals inside its box that positive clicks are on, and without others that
+    negative clicks are on."""
+    mask = proposals.mask(best)
+    inner = _within(proposals.boxes, proposals.boxes[best])
+    inner[best] = 0
+    covering = [proposals.likelihoods(*point) >= COVERED for point in prompt.positives]
+    for point, covers in zip(prompt.positives, covering, strict=True):
+        parts = np.where(covers & (inner >= WITHIN), proposals.scores, 0)
+        if not _covers(mask, point) and parts.max() > 0:
+            mask = mask | proposals.mask(int(parts.argmax()))
+    meant = np.any(covering, axis=0) if covering else np.zeros(len(proposals.scores), np.bool_)
+    meant[best] = True
+    for point in prompt.negatives:
+        others = np.where((proposals.likelihoods(*point) >= COVERED) & ~meant, proposals.scores, 0)
+        if _covers(mask, point) and others.max() > 0:
+            mask = mask & ~proposals.mask(int(others.argmax()))
+    return mask
+
+
+def _within(boxes: FloatArray, outer: FloatArray) -> FloatArray:
+    """The share of each box (n, 4) that lies in `outer` (4,)."""
+    corner, opposite = np.maximum(boxes[:, :2], outer[:2]), np.minimum(boxes[:, 2:], outer[2:])
+    areas = np.clip(boxes[:, 2:] - boxes[:, :2], 1e-6, None).prod(axis=1)
+    shares: FloatArray = (np.clip(opposite - corner, 0, None).prod(axis=1) / areas).astype(np.float32)
+    return shares
 
 
 def corrected(pixels: Pixels, mask: Mask, prompt: Prompt) -> Mask | None:

@@ -115,7 +115,7 @@ def _seen(found: FloatArray, fitted: Fitted) -> Seen:
     kept = kept[np.argsort(-found[4, kept], kind="stable")][:300]
     centres, sizes = found[:2, kept].T, found[2:4, kept].T
     boxes = fitted.restore(np.concatenate([centres - sizes / 2, centres + sizes / 2], axis=1).astype(np.float32))
-    points = found[5:, kept].T.reshape(len(kept), -1, 3).astype(np.float32)
+    points = found[5:, kept].T.reshape(len(kept), len(COCO_POINTS), 3).astype(np.float32)
     moved = (points[..., :2] - np.array([fitted.left, fitted.top], np.float32)) / np.float32(fitted.scale)
     bounds = np.array([fitted.width - 1, fitted.height - 1], np.float32)
     places = np.concatenate([np.clip(moved, 0, bounds), points[..., 2:]], axis=2)

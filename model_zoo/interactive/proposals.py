@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from model_zoo.boxes import overlaps, suppress
+from model_zoo.boxes import suppress
 from model_zoo.interactive.prompts import Mask, Pixels
 from model_zoo.object_detection import upstream
 from model_zoo.object_detection.pixels import Fitted, fit
@@ -94,14 +94,14 @@ class Proposals:
         column = int((across * self.fitted.scale + self.fitted.left) / step)
         row = int((down * self.fitted.scale + self.fitted.top) / step)
         logits = self.coefficients @ self.prototypes[:, min(max(row, 0), height - 1), min(max(column, 0), width - 1)]
-        covers = (
-            (self.boxes[:, 0] <= across)
-            & (across < self.boxes[:, 2])
-            & (self.boxes[:, 1] <= down)
-            & (down < self.boxes[:, 3])
-        )
-        likely: FloatArray = np.where(covers, _sigmoid(logits), 0).astype(np.float32)
+        likely: FloatArray = np.where(self.boxed(across, down), _sigmoid(logits), 0).astype(np.float32)
         return likely
+
+    def boxed(self, across: float, down: float) -> npt.NDArray[np.bool_]:
+        """Whose box contains the point, of shape (n,)."""
+        left, top, right, bottom = self.boxes.T
+        within: npt.NDArray[np.bool_] = (left <= across) & (across < right) & (top <= down) & (down < bottom)
+        return within
 
     def mask(self, index: int) -> Mask:
         """One object's mask over the original image."""
@@ -185,11 +185,6 @@ def _proposals(
     )
 
 
-def nearest(proposals: Proposals, box: FloatArray) -> FloatArray:
-    """Overlap of each proposal's box with `box` (4,), of shape (n,)."""
-    return overlaps(proposals.boxes, box[None])[:, 0]
-
-
 def _means(level: npt.NDArray[np.float16], boxes: FloatArray) -> FloatArray:
     """Mean over the cells that each box (n, 4), in shares of the level's sides, covers; unit length, (n, channels)."""
     _, height, width = level.shape
@@ -198,12 +193,12 @@ def _means(level: npt.NDArray[np.float16], boxes: FloatArray) -> FloatArray:
         first, above = min(max(int(left), 0), width - 1), min(max(int(top), 0), height - 1)
         last, below = min(max(round(right), first + 1), width), min(max(round(bottom), above + 1), height)
         rows.append(level[:, above:below, first:last].mean(axis=(1, 2), dtype=np.float32))
-    means = np.stack(rows) if rows else np.zeros((0, len(level)), np.float32)
+    means: FloatArray = np.stack(rows) if rows else np.zeros((0, len(level)), np.float32)
     lengths = np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-6)
     units: FloatArray = (means / lengths).astype(np.float32)
     return units
 
 
 def _sigmoid(values: FloatArray) -> FloatArray:
-    shares: FloatArray = 1 / (1 + np.exp(-np.clip(values, -30, 30)))
+    shares: FloatArray = (1 / (1 + np.exp(-np.clip(values, -30, 30)))).astype(np.float32)
     return shares

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,7 +41,15 @@ def _tasks() -> Any:
 
 @cache
 def _imported() -> Any:
-    """`ultralytics.nn.tasks`. Importing it replaces functions of other packages for the whole process (its
+    """`ultralytics.nn.tasks`."""
+    with _undone():
+        from ultralytics.nn import tasks
+    return tasks
+
+
+@contextmanager
+def _undone() -> Iterator[None]:
+    """For importing parts of ultralytics: that replaces functions of other packages for the whole process (its
     `PIL.Image.open` installs packages from the network); all of that is undone."""
     # Read by ultralytics when it is imported: it shall neither look for a network nor install packages by itself.
     os.environ.setdefault("YOLO_OFFLINE", "true")
@@ -53,13 +63,12 @@ def _imported() -> Any:
     before = [getattr(module, name) for module, name in patched]
     printing, threads = np.get_printoptions(), cv2.getNumThreads()
     with warnings.catch_warnings():
-        from ultralytics.nn import tasks
+        yield
     for (module, name), function in zip(patched, before, strict=True):
         setattr(module, name, function)
     np.set_printoptions(**printing)
     torch.set_printoptions(profile="default")  # type: ignore[no-untyped-call]  # torch has not annotated it
     cv2.setNumThreads(threads)
-    return tasks
 
 
 def load(file: Path, head: str = "Detect") -> Any:
@@ -88,13 +97,17 @@ def build(architecture: str) -> Any:
     tasks = _tasks()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
+        kind = {"seg": tasks.SegmentationModel, "pose": tasks.PoseModel}.get(architecture.partition("-")[2])
+        if kind is not None:
+            return kind(f"{architecture}.yaml", verbose=False).eval()
         return tasks.DetectionModel(f"{architecture}.yaml", nc=80, verbose=False).eval()
 
 
 def mobile_sam() -> Any:
     """The architecture of MobileSAM without weights. Raises `MissingExtra`."""
     _tasks()
-    from ultralytics.models.sam.build import build_mobile_sam
+    with _undone():
+        from ultralytics.models.sam.build import build_mobile_sam
 
     return build_mobile_sam()
 

@@ -17,6 +17,7 @@ from model_zoo.interactive.prompts import Mask, Pixels, Prompt, window
 from model_zoo.interactive.proposals import Proposals, Segmenter
 from model_zoo.interactive.sam import MobileSam
 from model_zoo.object_detection.pixels import Fitted
+from model_zoo.object_detection.upstream import build, mobile_sam
 
 needs_ultralytics = pytest.mark.skipif(
     find_spec("ultralytics") is None, reason="the extra `detection` is not installed"
@@ -57,8 +58,8 @@ def proposals(*objects: tuple[tuple[int, int, int, int], str, float]) -> Proposa
         [[score if name == label else 0.01 for name in names] for _, label, score in objects], np.float32
     )
     looks = np.zeros((3, 16, 16), np.float16)
-    for number, (corners, _, _) in enumerate(objects):
-        looks[number % 3][tuple(slice(one.start // 8, -(-one.stop // 8)) for one in area(corners))] = 1
+    for corners, label, _ in objects:
+        looks[names.index(label)][tuple(slice(one.start // 8, -(-one.stop // 8)) for one in area(corners))] = 1
     fitted = Fitted(np.zeros((SIDE, SIDE, 3), np.uint8), 1.0, 0, 0, SIDE, SIDE)
     boxes = np.array([corners for corners, _, _ in objects], np.float32).reshape(-1, 4)
     coefficients = np.eye(len(objects), dtype=np.float32)
@@ -170,14 +171,9 @@ def test_the_window_of_a_mask() -> None:
 def test_networks_of_random_weights_run_to_the_end(size: tuple[int, int], architecture: str, tmp_path: Path) -> None:
     """Shapes and geometry; what trained ones find is measured by the benchmark."""
     import torch
-    from ultralytics.nn.tasks import PoseModel, SegmentationModel
 
-    kind = SegmentationModel if architecture.endswith("seg") else PoseModel
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = kind(f"{architecture}.yaml", verbose=False).eval()
     file = tmp_path / "network.pt"
-    torch.save({"model": network}, file)
+    torch.save({"model": build(architecture)}, file)
     pixels = np.random.default_rng(0).integers(0, 255, (*size, 3), np.uint8)
     if architecture.endswith("pose"):
         seen = Poser(file).see(pixels)
@@ -198,8 +194,6 @@ def test_networks_of_random_weights_run_to_the_end(size: tuple[int, int], archit
 def test_a_model_of_the_sam_family_embeds_once_and_answers_prompts(tmp_path: Path) -> None:
     """Random weights: the embedding of a large image takes seconds on busy cores."""
     import torch
-
-    from model_zoo.object_detection.upstream import mobile_sam
 
     file = tmp_path / "mobile_sam.pt"
     torch.save(mobile_sam().state_dict(), file)
