@@ -14,9 +14,10 @@ from model_zoo.interactive.prompts import Corners, Mask, Masked, Pixels, Point, 
 
 Bytes = npt.NDArray[np.uint8]
 
-LONGEST = 224
+LONGEST = 192
 """Pixels of the longer side of what GrabCut works on: its time grows with the area."""
-ROUNDS = 3
+ROUNDS, ROUNDS_AGAIN = 3, 2
+"""Without and with a first mask."""
 FIRST_RADIUS = 0.09
 """Of the longer side: around a click without a box, what is likely the object."""
 REACH = 0.30
@@ -71,9 +72,10 @@ def cut(pixels: Pixels, prompt: Prompt, prior: Mask | None = None) -> Mask | Non
             cv2.circle(seeds, point, radius, int(value), -1)
     if not ((seeds == cv2.GC_FGD) | (seeds == cv2.GC_PR_FGD)).any() or (seeds & 1).all():
         return None
+    rounds = ROUNDS if prior is None else ROUNDS_AGAIN
     models = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.setRNGSeed(0)  # its clusters begin at random, and the same click shall give the same answer
-    cv2.grabCut(part, seeds, (0, 0, 1, 1), *models, ROUNDS, cv2.GC_INIT_WITH_MASK)  # beside a mask no rectangle counts
+    cv2.grabCut(part, seeds, (0, 0, 1, 1), *models, rounds, cv2.GC_INIT_WITH_MASK)  # beside a mask no rectangle counts
     small = _tidy((seeds & 1).astype(np.uint8), placed(positives), placed(negatives))
     whole = np.zeros((height, width), np.bool_)
     resized = cv2.resize(small, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)

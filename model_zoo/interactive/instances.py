@@ -21,11 +21,13 @@ TIGHT = 0.4
 """Overlap with a drawn box from which on a proposal may be what it means."""
 NAMED = 3.0
 """Times that a proposal of the label's own name counts."""
-CARRIED = 0.35
+CARRIED = 0.6
 """What a click counts for an object of the label's own name whose box alone contains it: on a person's bag, say, which
 the network tells from the person."""
 WITHIN = 0.7
 """Share of a proposal's box inside another's from which on it may be a part of that object."""
+LATER = 0.6
+"""What is left of a proposal's worth where a later click contradicts it: one little better does not take over."""
 REACH = 1.6
 """How far around a contradicting click a mask is corrected, in distances to the mask's edge."""
 
@@ -83,10 +85,10 @@ def worths(proposals: Proposals, prompt: Prompt) -> FloatArray:
         likely = proposals.likelihoods(across, down)
         if named is not None:
             likely = np.where(named & proposals.boxed(across, down), np.maximum(likely, CARRIED), likely)
-        # The first click names the object; later ones may correct its mask.
-        worth = worth * (np.where(likely >= NEARLY, likely, 0) if number == 0 else 0.25 + likely)
+        # The first click names the object; later ones mostly correct its mask.
+        worth = worth * (np.where(likely >= NEARLY, likely, 0) if number == 0 else LATER + (1 - LATER) * likely)
     for across, down in prompt.negatives:
-        worth = worth * (1.25 - proposals.likelihoods(across, down))
+        worth = worth * (1 - (1 - LATER) * proposals.likelihoods(across, down))
     result: FloatArray = worth.astype(np.float32)
     return result
 

@@ -12,7 +12,9 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 from tests.e2e.drawing import PATIENCE, TRIES, Canvas
+from tests.e2e.labelling_page import SCREENSHOTS
 from tests.label_studio import TestProject
+from tests.processes import eventually
 
 Sent = dict[str, Any]
 """The body of one `/predict` with a context."""
@@ -28,6 +30,12 @@ class Notes:
 
     def contexts(self) -> list[list[dict[str, Any]]]:
         return [body["params"]["context"]["result"] for body in self.sent]
+
+    def wait(self, count: int) -> None:
+        """Until so many were sent."""
+        eventually(
+            lambda: len(self.sent) >= count, lambda: f"{count} interactive requests; sent was {self.contexts()}", 30.0
+        )
 
     def add_to(self, project: TestProject) -> None:
         body = {"project": project.id, "title": "Notes", "url": self.url, "is_interactive": True, "extra_params": ""}
@@ -103,3 +111,43 @@ def click(canvas: Canvas, label: str, x: float, y: float, *, alt: bool = False) 
             return
         page.keyboard.press("Escape")
     raise AssertionError(f"Clicked {TRIES} times at {x:g}, {y:g} with {label}, and no region came of it.")
+
+
+def accept(page: Page, screenshot: str) -> None:
+    """Take over what is suggested, once it is there."""
+    button = page.get_by_test_id("bottombar-accept-suggestions-button")
+    expect(button).to_be_visible(timeout=PATIENCE)
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{screenshot}.png")
+    button.click()
+
+
+_FIND = """([words, number]) => {
+  const walker = document.createTreeWalker(
+    document.querySelector(".lsf-richtext") || document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    for (let at = node.data.indexOf(words); at >= 0; at = node.data.indexOf(words, at + 1)) {
+      if (number-- > 0) continue;
+      const range = document.createRange();
+      range.setStart(node, at);
+      range.setEnd(node, at + words.length);
+      const box = range.getBoundingClientRect();
+      return [box.left, box.top, box.right, box.bottom];
+    }
+  }
+  return null;
+}"""
+
+
+def select(page: Page, label: str, words: str, number: int = 0) -> None:
+    """Choose `label` and drag over the words' appearance of that number in the text."""
+    page.locator(".lsf-label", has_text=label).first.click()
+    place = page.evaluate(_FIND, [words, number])
+    assert place is not None, f"{words} is not in the text that is shown"
+    left, top, right, bottom = place
+    middle = (top + bottom) / 2
+    page.mouse.move(left + 1, middle)
+    page.mouse.down()
+    page.mouse.move((left + right) / 2, middle, steps=4)
+    page.mouse.move(right - 1, middle, steps=4)
+    page.mouse.up()
