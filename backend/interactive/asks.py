@@ -53,7 +53,8 @@ OBJECTS: Mapping[str, frozenset[str]] = {
 @dataclass(frozen=True)
 class Ask:
     """`drawn` are the context's regions of `control`, the newest last and never none; `output` is the control that
-    the answer is drawn with, and `label` its label. `held` are all regions that the draft is known to hold."""
+    the answer is drawn with, and `label` its label. `held` are the other regions that this person's draft is known to
+    hold."""
 
     mode: Mode
     control: Control
@@ -68,9 +69,16 @@ class Ask:
         return self.drawn[-1]
 
     @property
+    def saved(self) -> bool:
+        """Whether a draft holds one of the drawn regions, which makes it this person's for certain."""
+        own = {str(region.get("id")) for region in self.drawn}
+        return any(str(region.get("id")) in own for draft in self.task.drafts for region in regions_of(draft))
+
+    @property
     def known_ids(self) -> frozenset[str]:
         """Ids that a new region must not have."""
-        return frozenset(str(region.get("id")) for region in (*self.held, *self.drawn))
+        drafts = (region for draft in self.task.drafts for region in regions_of(draft))
+        return frozenset(str(region.get("id")) for region in (*drafts, *self.held, *self.drawn))
 
 
 def mode_of(control: Control, xml: str) -> tuple[Mode, Control] | None:
@@ -140,7 +148,20 @@ def _label(control: Control, output: Control, region: Mapping[str, Any]) -> str 
 
 
 def _held(task: TaskPayload, drawn: Sequence[Region]) -> tuple[Region, ...]:
-    """What the draft holds, as far as it is known: drafts are stored some seconds late."""
-    drafts = [region for draft in task.drafts for region in draft.get("result") or () if isinstance(region, Mapping)]
+    """What the person's draft holds, as far as it is known: drafts are stored some seconds late.
+
+    Label Studio sends everybody's drafts of the task here and does not say who asks. Those that hold a drawn region
+    are this person's; where none does yet, one person's alone are taken for it, and those of several for nobody's.
+    """
     own = {str(region.get("id")) for region in drawn}
-    return tuple(dict(region) for region in drafts if str(region.get("id")) not in own)
+    mine = [draft for draft in task.drafts if own & {str(region.get("id")) for region in regions_of(draft)}]
+    if not mine and len({str(draft.get("user")) for draft in task.drafts}) == 1:
+        mine = task.drafts
+    held = (region for draft in mine for region in regions_of(draft))
+    return tuple(dict(region) for region in held if str(region.get("id")) not in own)
+
+
+def regions_of(draft: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What a draft holds."""
+    result = draft.get("result")
+    return [region for region in result if isinstance(region, Mapping)] if isinstance(result, list) else []

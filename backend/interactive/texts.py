@@ -93,7 +93,7 @@ class Texts:
         """Whether the newest span was just marked. The page sends all spans of the label also when one was taken
         away, and what a person took away must not be proposed again."""
         identifier = str(ask.newest.get("id"))
-        if group_of(identifier) is not None or any(_deleted(region, ask) for region in ask.held):
+        if group_of(identifier) is not None or ask.saved and any(_deleted(region, ask) for region in ask.held):
             return False
         key = (uid, ask.task.id, ask.control.name, identifier, ask.label)
         with self._lock:
@@ -166,7 +166,8 @@ def _number(value: Any) -> int | None:
 
 
 def _deleted(region: Region, ask: Ask) -> bool:
-    """Whether the draft still holds a span of this label that the page no longer has."""
+    """Whether the draft still holds a span of this label that the page no longer has. Of a draft that holds none of
+    what the page has, nobody knows whose it is."""
     value = region.get("value")
     names = value.get("labels") if isinstance(value, dict) else None
     return region.get("from_name") == ask.control.name and isinstance(names, list) and names[:1] == [ask.label]

@@ -294,6 +294,16 @@ def test_another_process_knows_from_the_draft_that_a_span_was_taken_away(make: M
     assert make().ask(READY["spans"].xml, [span(15, 20)], draft) == []
 
 
+def test_another_person_s_draft_is_not_one_s_own(make: Make) -> None:
+    """Label Studio sends both, and does not say who asks: what holds the drawn region is the asker's."""
+    mine = {"user": "a@example.com", "result": [span(15, 20)]}
+    others = {"user": "b@example.com", "result": [span(37, 42, 8), span(0, 3, 9)]}
+    for drafts in ([mine, others], [others, {**mine, "result": []}]):
+        (proposed,) = make().ask(READY["spans"].xml, [span(15, 20)], {"drafts": drafts})
+        assert proposed["value"]["start"] == 37
+        assert proposed["id"] not in {"drawn00008", "drawn00009"}
+
+
 def test_a_caption_goes_on_as_earlier_ones_did(make: Make) -> None:
     helped = make(earlier=["A dog on a beach.", "A dog in a car.", "A dog on a beach."])
 
