@@ -93,7 +93,7 @@ class Texts:
         """Whether the newest span was just marked. The page sends all spans of the label also when one was taken
         away, and what a person took away must not be proposed again."""
         identifier = str(ask.newest.get("id"))
-        if group_of(identifier) is not None or ask.saved and any(_deleted(region, ask) for region in ask.held):
+        if group_of(identifier) is not None or (ask.saved and any(_deleted(region, ask) for region in ask.held)):
             return False
         key = (uid, ask.task.id, ask.control.name, identifier, ask.label)
         with self._lock:
