@@ -21,7 +21,7 @@ from backend.errors import PrelabelError, TaskUnusable
 from backend.interactive.answers import Drawn, checked, regions
 from backend.interactive.asks import Ask, Mode, mode_of, read
 from backend.interactive.texts import Texts
-from backend.labelstudio.config import Control, every_control
+from backend.labelstudio.config import Control, LabellingConfig, every_control
 from backend.labelstudio.payloads import read_task
 from backend.serving.inputs import InputReader
 from backend.settings import Settings
@@ -89,7 +89,7 @@ class Assistant:
             log.debug("Nothing is prepared: %s", error)
             return
         if wanted:
-            self._threads.submit(self._prepare, wanted, task)
+            self._threads.submit(self._prepare, xml, wanted, task)
 
     def close(self) -> None:
         """End the threads."""
@@ -119,11 +119,12 @@ class Assistant:
             raise TaskUnusable(f"Got {type(text).__name__}, wanted a text to look for spans in.")
         return text
 
-    def _prepare(self, wanted: Sequence[tuple[Control, Mode]], task: Any) -> None:
+    def _prepare(self, xml: str, wanted: Sequence[tuple[Control, Mode]], task: Any) -> None:
         modes = defaultdict(set)
         for control, mode in wanted:
             modes[control.data_key].add(mode)
         try:
+            LabellingConfig(xml, ()).validate({"result": []})  # the first one in a process imports the validator
             for control in {control.data_key: control for control, _ in wanted}.values():
                 if control.object_tag == "Image":
                     self._sight().prepare(control, modes[control.data_key], task)

@@ -71,7 +71,7 @@ def by_features(proposals: Proposals, example: Corners, called: frozenset[str]) 
     classes = _classes(proposals, near, called)
     vectors, own = proposals.describe(proposals.boxes), proposals.describe(box)
     looks = np.clip((vectors @ own[0] - 0.4) / 0.6, 0, 1)
-    likeness = looks * 0.5 + 0.5 * np.sqrt(np.clip(proposals.classes @ classes, 0, 1))
+    likeness = np.sqrt(looks * np.sqrt(np.clip(proposals.classes @ classes, 0, 1)))
     return [
         Like(_corners(corners), float(score))
         for corners, score in zip(proposals.boxes, likeness.tolist(), strict=True)

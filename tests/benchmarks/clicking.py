@@ -58,9 +58,9 @@ def pedestrians(folder: Path) -> Iterator[Object]:
                 yield Object(image, np.asarray(numbers) == number, "person")
 
 
-def instances(folder: Path, least: int = 32 * 32) -> Iterator[Object]:
-    """The objects of coco_mini's second half of at least so many pixels, without crowds."""
-    content: dict[str, Any] = json.loads((folder / "annotations" / "instances_val2017.json").read_text())
+def instances(folder: Path, part: str = "val2017", least: int = 32 * 32) -> Iterator[Object]:
+    """The objects of a half of coco_mini of at least so many pixels, without crowds."""
+    content: dict[str, Any] = json.loads((folder / "annotations" / f"instances_{part}.json").read_text())
     names = {one["id"]: one["name"] for one in content["categories"]}
     by_image = defaultdict(list)
     for one in content["annotations"]:
@@ -69,7 +69,7 @@ def instances(folder: Path, least: int = 32 * 32) -> Iterator[Object]:
     for image in content["images"]:
         for one in by_image[image["id"]]:
             mask = polygon_mask(one["segmentation"], (image["width"], image["height"]))
-            yield Object(folder / "val2017" / image["file_name"], mask, names[one["category_id"]])
+            yield Object(folder / part / image["file_name"], mask, names[one["category_id"]])
 
 
 def overlap(first: Mask, second: Mask) -> float:

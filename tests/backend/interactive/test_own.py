@@ -66,7 +66,7 @@ def proposed(folder: Path, version: str) -> list[float]:
     picture(folder / "ball.png")
     inputs = InputReader(Files(folder))
     own = OwnModels(cast(Pool, Served(version)), Predictor(inputs, RolePolicy()))
-    assistant = Assistant(inputs, Settings(data_dir=folder), own=own)
+    assistant = Assistant(inputs, Settings(data_dir=folder, interactive_budget=30.0), own=own)
     try:
         task = {"id": 1, "data": {"image": "ball.png"}}
         answer = assistant.answer("1.1795149789", XML, task, {"result": [box(BALL)]})
