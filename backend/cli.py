@@ -292,6 +292,23 @@ def models(as_json: AsJson = False) -> None:
 
 
 @app.command()
+def config(
+    name: Annotated[
+        str | None, typer.Argument(help="Which one; all are listed without it.", show_default=False)
+    ] = None,
+) -> None:
+    """A labelling config for interactive help, to be pasted into a project."""
+    with sentences():
+        from backend.interactive.ready import READY, ready
+
+        if name is not None:
+            typer.echo(ready(name).xml)
+            return
+        for known, one in READY.items():
+            typer.echo(f"{known:<14} {one.purpose}")
+
+
+@app.command()
 def version() -> None:
     """The installed release."""
     try:

@@ -16,6 +16,9 @@ from typing import Any
 
 from backend.dashboard.status import StatusReport
 from backend.errors import InvalidRequest, PrelabelError, QueueUnavailable, StoreError, UnknownProject
+from backend.interactive.assistant import Assistant
+from backend.interactive.earlier import EarlierTexts
+from backend.interactive.own import OwnModels
 from backend.jobs.collaborators import build_collaborators
 from backend.jobs.events import ACTIONS, EventOutcome, Events
 from backend.jobs.lineage import lineage
@@ -61,6 +64,8 @@ class Services:
         self._predictor = Predictor(
             self._with.inputs, self._with.roles, lambda reason: self._counters.add("prediction_failures", reason)
         )
+        own = OwnModels(self._pool, self._predictor)
+        self._assistant = Assistant(self._with.inputs, settings, EarlierTexts(self._with.snapshots), own)
         self._compiler = Compiler(self._with.forms, self._ask_for_refresh)
         rules = Rules(settings.retrain_always_below, settings.retrain_growth, settings.retrain_quiet)
         self._events = Events(self._with.queue, self._with.facts, self._with.records, self._with.versions, rules)
@@ -94,10 +99,11 @@ class Services:
         self, uid: str | None, label_config: str | None, tasks: list[Any], context: dict[str, Any] | None
     ) -> list[dict[str, Any]]:
         """One prediction a task, in order; an empty result for a task that cannot be predicted."""
-        config = self._config_to_predict(uid, label_config)
         if context is not None:
-            # No engine helps interactively with the controls there are; an empty answer draws nothing.
-            return [TaskPrediction([], LAST, self.model_version(uid) if uid else UNTRAINED).as_dict() for _ in tasks]
+            return self._assist(uid, label_config, tasks, context)
+        config = self._config_to_predict(uid, label_config)
+        if len(tasks) == 1:  # what the page asks when somebody opens a task
+            self._assistant.prepare(config.xml, tasks[0])
         version = self._pool.get(Uid(uid), config) if uid else self._pool.before_labels(config)
         self._compiler.offer(uid, version)
         deadline = time.monotonic() + self.settings.predict_budget
@@ -182,7 +188,19 @@ class Services:
         for thread in (self._ticker, self._looker):
             if thread.is_alive():
                 thread.join(timeout=5)
+        self._assistant.close()
         self._with.inputs.close()
+
+    def _assist(
+        self, uid: str | None, label_config: str | None, tasks: list[Any], context: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        """What a click, a box, a selection or a text is answered with; needs no model of the project."""
+        xml = label_config or self._known_config(uid)
+        version = self.model_version(uid) if uid else UNTRAINED
+        answers = (self._assistant.answer(uid or "", xml, task, context) for task in tasks)
+        predictions = [TaskPrediction(regions, LAST if not regions else 0.5, version) for regions in answers]
+        self._counters.add("interactive_answers", amount=sum(bool(one.result) for one in predictions))
+        return [one.as_dict() for one in predictions]
 
     def _record(
         self, uid: str, label_config: str, *, set_up: bool = False, parameters: dict[str, Any] | None = None
@@ -205,12 +223,15 @@ class Services:
             if uid is not None:
                 self._record(Uid(uid), label_config)
             return config
+        return parse_config(self._known_config(uid))
+
+    def _known_config(self, uid: str | None) -> str:
         if uid is None:
             raise InvalidRequest("Got neither project nor label_config; send them as Label Studio does.")
         record = self._with.records.get(Uid(uid))
         if not record.label_config:
             raise UnknownProject(f"Project {uid} has no labelling config here yet; call /setup first.")
-        return parse_config(record.label_config)
+        return record.label_config
 
     def _ask_for_refresh(self, uid: str, version: str) -> None:
         try:

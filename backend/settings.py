@@ -84,6 +84,13 @@ class Settings(BaseModel):
         description="Memory for loaded project models in one process, in bytes; the least recently used go first.",
     )
     predict_budget: Seconds = Field(80.0, description="Seconds after which `/predict` answers with what it has.")
+    interactive_budget: Seconds = Field(
+        2.0, description="Seconds after which a click, a box or a selection is answered with the best so far."
+    )
+    interactive_cache_bytes: Positive = Field(
+        256 * 1024**2,
+        description="Memory for images that are being annotated and what engines see in them, in one process; bytes.",
+    )
     torch_threads: int = Field(
         0,
         ge=0,

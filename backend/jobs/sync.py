@@ -14,6 +14,7 @@ from backend.converters import CONVERTERS
 from backend.errors import StoreDamaged
 from backend.evaluation.kinds import EVALUATIONS
 from backend.evaluation.matching import matches
+from backend.interactive.ids import spared
 from backend.jobs.shown import FormerContents, Shown, ShownLog, shown_at
 from backend.labelstudio.changes import Changes, LabelledTask, TaskMark, changes_since
 from backend.labelstudio.client import LabelStudio
@@ -168,7 +169,8 @@ def _judged(control: Control, record: Record, annotation: Annotation, shown: Sho
     predicted = converter.decode(control, own) if own is not None else None
     kind = converter.kind(control)
     edits = EVALUATIONS[kind].edits(predicted, answered) if kind and predicted is not None else None
-    verdict = judge(edits, shown=own is not None)
+    # Several regions of one interactive answer were one action.
+    verdict = judge(edits and max(edits - spared(control, annotation.result), 1), shown=own is not None)
     found = matches(predicted, answered) if edits is not None and predicted is not None else None
     return Judged(
         task=record.task,

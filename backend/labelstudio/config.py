@@ -97,6 +97,32 @@ def parse_config(xml: str) -> LabellingConfig:
     return LabellingConfig(xml, tuple(controls), tuple(skipped))
 
 
+@lru_cache(maxsize=128)
+def every_control(xml: str) -> tuple[Control, ...]:
+    """All controls on a single object with a single variable, learnable or not, by their tags as written: what people
+    work with while they annotate. Raises `InvalidConfig` when it is no XML."""
+    elements = list(_walk(_root(xml)))
+    objects = {element.attrib["name"]: element for element in elements if _is_object(element)}
+    found = []
+    for element in elements:
+        target = objects.get(element.attrib["toName"]) if _is_control(element) else None
+        if target is not None and re.fullmatch(r"\$[^, ]+", target.get("value", "")):
+            fetched = target.tag.lower() == "image" or lowered(target).get("valuetype") == "url"
+            found.append(
+                Control(
+                    name=element.attrib["name"],
+                    tag=_CANONICAL.get(element.tag.lower(), element.tag),
+                    to_name=element.attrib["toName"],
+                    object_tag=_CANONICAL.get(target.tag.lower(), target.tag),
+                    data_key=target.attrib["value"][1:],
+                    labels=_labels(element),
+                    attributes=lowered(element),
+                    fetched=fetched,
+                )
+            )
+    return tuple(found)
+
+
 def _root(xml: str) -> ElementTree.Element:
     if not xml.strip():
         raise InvalidConfig(f"The labelling config is empty. Give it an object and a control: {EXAMPLE}")

@@ -47,7 +47,8 @@ _CHOICE = {"Taxonomy": "multiple"}
 
 _OPTION = "prelabel_"
 _RECIPE = "prelabel_recipe"
-_NO_HYPERPARAMETERS = frozenset({"prelabel_model", _RECIPE})
+_SMART = "prelabel_smart"
+_NO_HYPERPARAMETERS = frozenset({"prelabel_model", _RECIPE, _SMART})
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,11 @@ class Control:
     def recipe(self) -> str | None:
         """How to train, by a recipe's name; None leaves the choice to the family."""
         return self.attributes.get(_RECIPE) or None
+
+    @property
+    def smart(self) -> str | None:
+        """What a click, a box or a selection asks for while annotating; None leaves it to the control's tag."""
+        return self.attributes.get(_SMART) or None
 
     @property
     def hyperparameters(self) -> Mapping[str, float | int | str | bool]:

@@ -21,6 +21,9 @@ QUICK_THREADS = 32
 LONG_THREADS = 8
 """Predictions at a time: enough to share batches; more only wait for each other, and would hold up everything else."""
 
+CLICK_THREADS = 8
+"""Interactive answers at a time: apart from predictions, behind which nobody who has clicked shall wait."""
+
 
 class Calls:
     """The services of one app, with the threads to call them in."""
@@ -29,6 +32,7 @@ class Calls:
         self.services = services
         self._quick = CapacityLimiter(QUICK_THREADS)
         self._long = CapacityLimiter(LONG_THREADS)
+        self._clicks = CapacityLimiter(CLICK_THREADS)
 
     async def quick(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call what takes milliseconds."""
@@ -37,6 +41,10 @@ class Calls:
     async def long(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call what may take seconds."""
         return await run_sync(partial(function, *args, **kwargs), limiter=self._long)
+
+    async def click(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call what somebody waits for with the mouse in the hand."""
+        return await run_sync(partial(function, *args, **kwargs), limiter=self._clicks)
 
 
 def _calls(request: Request) -> Calls:

@@ -186,6 +186,7 @@ class ServicesProtocol(Protocol):
 COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "predictions": ("Predictions that were answered with a result.", ()),
     "prediction_failures": ("Tasks that got an empty result, by reason: a word or two, never a sentence.", ("reason",)),
+    "interactive_answers": ("Clicks, boxes, selections and texts that were answered with regions.", ()),
     "model_loads": ("Models loaded into memory.", ()),
     "events": ("Webhook events, by action.", ("action",)),
 }

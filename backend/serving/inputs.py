@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from backend.converters import CONVERTERS
+from backend.converters.base import text_of
 from backend.errors import MediaError, PrelabelError, TaskUnusable
 from backend.labelstudio.config import Control
 from backend.labelstudio.media.locations import shown
@@ -72,8 +73,9 @@ class InputReader:
         self._threads = ThreadPoolExecutor(parallel, thread_name_prefix="prelabel-media")
 
     def read(self, control: Control, task: Task) -> Input:
-        """The input of one task. Raises `TaskUnusable`, of which `MediaError` is one."""
-        value = CONVERTERS[control.tag].input_of(control, data_of(task))
+        """The input of one task, also for a control that is not learnt. Raises `TaskUnusable`, of which `MediaError`
+        is one."""
+        value = _value_of(control, task)
         if not control.fetched:
             return value
         known_id = _id_of(task)
@@ -81,6 +83,11 @@ class InputReader:
             return self._image(value, known_id)
         text = self._media.fetch_text(value, task_id=known_id)
         return CONVERTERS[control.tag].input_of(replace(control, fetched=False), {control.data_key: text})
+
+    def forget(self, control: Control, task: Task) -> None:
+        """Fetch the medium anew the next time: it is no longer what it was."""
+        if control.fetched:
+            self._media.forget(_value_of(control, task), task_id=_id_of(task))
 
     def read_many(
         self, control: Control, tasks: Sequence[Any], deadline: float | None = None
@@ -172,6 +179,13 @@ class InputReader:
         """Why a file is of no use; whoever mends it must not meet the broken one again."""
         self._media.forget(url, task_id=task_id)
         return MediaError(f'"{shown(url)}" cannot be used: {error}')
+
+
+def _value_of(control: Control, task: Task) -> str:
+    """The text or address under the control's data key. Raises `TaskUnusable`."""
+    converter = CONVERTERS.get(control.tag)
+    data = data_of(task)
+    return converter.input_of(control, data) if converter is not None else text_of(control, data)
 
 
 def _id_of(task: Task) -> int | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,7 +38,15 @@ def _tasks() -> Any:
 
 @cache
 def _imported() -> Any:
-    """`ultralytics.nn.tasks`. Importing it replaces functions of other packages for the whole process (its
+    """`ultralytics.nn.tasks`."""
+    with _undone():
+        from ultralytics.nn import tasks
+    return tasks
+
+
+@contextmanager
+def _undone() -> Iterator[None]:
+    """For importing parts of ultralytics: that replaces functions of other packages for the whole process (its
     `PIL.Image.open` installs packages from the network); all of that is undone."""
     # Read by ultralytics when it is imported: it shall neither look for a network nor install packages by itself.
     os.environ.setdefault("YOLO_OFFLINE", "true")
@@ -50,16 +60,15 @@ def _imported() -> Any:
     before = [getattr(module, name) for module, name in patched]
     printing, threads = np.get_printoptions(), cv2.getNumThreads()
     with warnings.catch_warnings():
-        from ultralytics.nn import tasks
+        yield
     for (module, name), function in zip(patched, before, strict=True):
         setattr(module, name, function)
     np.set_printoptions(**printing)
     torch.set_printoptions(profile="default")  # type: ignore[no-untyped-call]  # torch has not annotated it
     cv2.setNumThreads(threads)
-    return tasks
 
 
-HEADS = {"detection": "Detect", "segmentation": "Segment"}
+HEADS = {"detection": "Detect", "segmentation": "Segment", "pose": "Pose"}
 """What Ultralytics calls the last layer of a network that solves a task."""
 
 
@@ -81,7 +90,7 @@ def load(file: Path, task: str = "detection") -> Any:
     return network.float().eval()
 
 
-SUFFIXES = {"detection": "", "segmentation": "-seg"}
+SUFFIXES = {"detection": "", "segmentation": "-seg", "pose": "-pose"}
 """What the names of Ultralytics' files for a task end in."""
 
 
@@ -92,8 +101,17 @@ def build(architecture: str, task: str = "detection") -> Any:
     tasks = _tasks()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        made = {"detection": tasks.DetectionModel, "segmentation": tasks.SegmentationModel}[task]
-        return made(f"{architecture}.yaml", nc=80, verbose=False).eval()
+        made = {"detection": tasks.DetectionModel, "segmentation": tasks.SegmentationModel, "pose": tasks.PoseModel}
+        return made[task](f"{architecture}.yaml", verbose=False, **({} if task == "pose" else {"nc": 80})).eval()
+
+
+def mobile_sam() -> Any:
+    """The architecture of MobileSAM without weights. Raises `MissingExtra`."""
+    _tasks()
+    with _undone():
+        from ultralytics.models.sam.build import build_mobile_sam
+
+    return build_mobile_sam()
 
 
 def detection_loss(head: Any, weights: FloatArray, *, masks: bool = False) -> Any:

@@ -209,3 +209,19 @@ def test_without_redis_it_predicts_and_remembers_what_happened(tmp_path: Path) -
     finally:
         services.close()
         server.stop()
+
+
+def test_a_selection_is_answered_beside_the_models_and_counted(services: Services) -> None:
+    """Needs no version of the project."""
+    xml = (
+        '<View><Text name="text" value="$text"/>'
+        '<Labels name="entity" toName="text"><Label value="Topic"/></Labels></View>'
+    )
+    task = {"id": 4, "data": {"text": "my bill, my Bill"}}
+    value = {"start": 3, "end": 7, "labels": ["Topic"]}
+    marked = {"id": "drawn00001", "from_name": "entity", "to_name": "text", "type": "labels", "value": value}
+    (answer,) = services.predict(UID, xml, [task], {"result": [marked]})
+    assert [region["value"]["start"] for region in answer["result"]] == [12]
+    assert answer["model_version"] == "v0"
+    assert services.predict(UID, xml, [task, task], {"result": []})[1]["result"] == []
+    assert counted(services, "interactive_answers") == {"": 1.0}

@@ -37,7 +37,7 @@ class Canvas:
         """Choose `label` and drag over `area`. `quarter_turns`, clockwise, says how the view has been turned."""
         wanted = self._outline().nth(self.regions())
         left, top, right, bottom = area
-        start, end = self._at(left, top, quarter_turns), self._at(right, bottom, quarter_turns)
+        start, end = self.at(left, top, quarter_turns), self.at(right, bottom, quarter_turns)
         for _ in range(TRIES):
             # On busy cores the page may take the mouse for its own before it knows that a label was chosen.
             self.page.locator(".lsf-label", has_text=label).first.click()
@@ -80,7 +80,7 @@ class Canvas:
         assert place is not None, "the image is not shown"
         return place
 
-    def _at(self, x: float, y: float, quarter_turns: int) -> tuple[float, float]:
+    def at(self, x: float, y: float, quarter_turns: int = 0) -> tuple[float, float]:
         """Where a pixel of the upright image is on the page."""
         place = self._place()
         across, down = x / self.width, y / self.height

@@ -19,9 +19,8 @@ async def predict(body: JsonBody, calls: CallsOfApp) -> Answer:
     wanted = parse(PredictRequest, body)
     results: list[dict[str, Any]] = []
     if wanted.tasks:
-        results = await calls.long(
-            calls.services.predict, wanted.project, wanted.label_config, wanted.tasks, wanted.context
-        )
+        call = calls.long if wanted.context is None else calls.click
+        results = await call(calls.services.predict, wanted.project, wanted.label_config, wanted.tasks, wanted.context)
     return Answer({"results": results, "model_version": await _version(calls, wanted.project, results)})
 
 

@@ -1,0 +1,1 @@
+"""What answers a click or a box while a person waits: engines that work on pixels, and know no labelling tool."""
