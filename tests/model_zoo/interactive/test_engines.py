@@ -17,7 +17,7 @@ from model_zoo.interactive.prompts import Mask, Pixels, Prompt, window
 from model_zoo.interactive.proposals import Proposals, Segmenter
 from model_zoo.interactive.sam import MobileSam
 from model_zoo.object_detection.pixels import Fitted
-from model_zoo.object_detection.upstream import build, mobile_sam
+from model_zoo.object_detection.upstream import SUFFIXES, build, mobile_sam
 
 needs_ultralytics = pytest.mark.skipif(
     find_spec("ultralytics") is None, reason="the extra `detection` is not installed"
@@ -167,15 +167,15 @@ def test_the_window_of_a_mask() -> None:
 
 
 @needs_ultralytics
-@pytest.mark.parametrize(("size", "architecture"), [((48, 80), "yolov8n-seg"), ((80, 48), "yolov8n-pose")])
-def test_networks_of_random_weights_run_to_the_end(size: tuple[int, int], architecture: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("size", "task"), [((48, 80), "segmentation"), ((80, 48), "pose")])
+def test_networks_of_random_weights_run_to_the_end(size: tuple[int, int], task: str, tmp_path: Path) -> None:
     """Shapes and geometry; what trained ones find is measured by the benchmark."""
     import torch
 
     file = tmp_path / "network.pt"
-    torch.save({"model": build(architecture)}, file)
+    torch.save({"model": build(f"yolov8n{SUFFIXES[task]}", task)}, file)
     pixels = np.random.default_rng(0).integers(0, 255, (*size, 3), np.uint8)
-    if architecture.endswith("pose"):
+    if task == "pose":
         seen = Poser(file).see(pixels)
         assert seen.points.shape[1:] == (len(COCO_POINTS), 3)
         return
