@@ -19,9 +19,9 @@ from defusedxml.ElementTree import fromstring
 from backend.errors import InvalidConfig
 from backend.labelstudio.controls import (
     LABELLED_APART,
+    MARKED_IN_PLACE,
     TRAINABLE,
     UNLABELLED,
-    WRITTEN_OUT,
     Control,
     Label,
     shorten,
@@ -231,8 +231,9 @@ def _source_obstacle(element: ElementTree.Element, target: ElementTree.Element) 
         return f'its {target.tag} has {got}, and only a single variable such as "$text" can be read yet.'
     if lowered(target).get("encoding", "none") != "none":
         return f"its {target.tag} holds encoded text, which cannot be read yet."
-    if _CANONICAL[target.tag.lower()] in WRITTEN_OUT and lowered(target).get("valuetype") == "url":
-        return f'its {target.tag} is fetched from an address (valueType="url"), and only Text can be yet.'
+    tags = (_CANONICAL[element.tag.lower()], _CANONICAL[target.tag.lower()])
+    if tags in MARKED_IN_PLACE and lowered(target).get("valuetype") == "url":
+        return f'its {target.tag} is fetched from an address (valueType="url"), and spans only of Text can be yet.'
     return None
 
 

@@ -30,8 +30,10 @@ TRAINABLE: Mapping[str, frozenset[str]] = {
 }
 """Control tags that can be learnt, with the object tags they can be learnt on."""
 
-WRITTEN_OUT = frozenset({"HyperText", "Paragraphs"})
-"""Object tags whose content must lie in the task's data itself."""
+MARKED_IN_PLACE = frozenset(
+    {("Labels", "HyperText"), ("HyperTextLabels", "HyperText"), ("ParagraphLabels", "Paragraphs")}
+)
+"""Control and object tags whose spans are counted in content that must lie in the task's data itself."""
 
 LABELLED_APART = frozenset({"Rectangle"})
 """Shapes without labels of their own: `Labels` on the same object name them, in a second region of the same id."""

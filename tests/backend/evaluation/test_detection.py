@@ -105,5 +105,5 @@ def test_images_without_objects_have_no_average_precision() -> None:
 
 
 def test_labels_are_refused() -> None:
-    with pytest.raises(TypeError, match="Got frozenset, wanted objects"):
+    with pytest.raises(TypeError, match="wanted boxes or masks"):
         EVALUATION.edits(frozenset({"car"}), ())

@@ -58,7 +58,7 @@ def test_nothing_to_measure() -> None:
     assert measure([], []) == {}
     with pytest.raises(ValueError, match="as many"):
         measure([()], [])
-    with pytest.raises(TypeError, match="wanted spans"):
+    with pytest.raises(TypeError, match="wanted a tuple of Span"):
         EVALUATION.scores([frozenset({"a"})], [()])
     with pytest.raises(TypeError, match="one kind"):
         matches((Span(0, 1, "a"),), (Box(0, 0, 1, 1, "a"),))
