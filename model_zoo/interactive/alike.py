@@ -13,7 +13,7 @@ from model_zoo.interactive.prompts import Corners, Pixels, Prompt, window
 from model_zoo.interactive.proposals import Proposals
 from model_zoo.types import FloatArray
 
-LEAST = 0.5
+LEAST = 0.55
 """Likeness from which on an object is proposed."""
 TAKEN = 0.5
 """Overlap with a box that is there already, above which nothing new is proposed."""
