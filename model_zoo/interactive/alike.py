@@ -48,7 +48,9 @@ def similar(
 ) -> list[Like]:
     """The other objects like the one in `example`, best first, without those `taken`. `own` are those that the
     project's own model knows under the label."""
-    found = [*own] or by_features(proposals, example, called) if proposals is not None else []
+    found = list(own)
+    if not found and proposals is not None:
+        found = by_features(proposals, example, called)
     if not found:
         found = by_template(pixels, example)
     if not found:
