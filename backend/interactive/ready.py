@@ -2,7 +2,7 @@
 
 `smart` is true on every control unless it says otherwise, so controls that answers are drawn with say
 `smart="false"`: their own tools stay what they are. Hotkeys choose labels; Alt with a click says what
-is not the object.
+is not the object. On images the smart tool is to be chosen, the magenta one: `smartonly` only takes the ordinary away.
 """
 
 from __future__ import annotations

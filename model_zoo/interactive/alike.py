@@ -13,7 +13,7 @@ from model_zoo.interactive.prompts import Corners, Pixels, Prompt, window
 from model_zoo.interactive.proposals import Proposals
 from model_zoo.types import FloatArray
 
-LEAST = 0.5
+LEAST = 0.55
 """Likeness from which on an object is proposed."""
 TAKEN = 0.5
 """Overlap with a box that is there already, above which nothing new is proposed."""
@@ -48,7 +48,9 @@ def similar(
 ) -> list[Like]:
     """The other objects like the one in `example`, best first, without those `taken`. `own` are those that the
     project's own model knows under the label."""
-    found = [*own] or by_features(proposals, example, called) if proposals is not None else []
+    found = list(own)
+    if not found and proposals is not None:
+        found = by_features(proposals, example, called)
     if not found:
         found = by_template(pixels, example)
     if not found:

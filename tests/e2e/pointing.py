@@ -85,22 +85,24 @@ def taking_notes() -> Iterator[Notes]:
 
 
 def switch_on(page: Page, *, accept: bool = False) -> None:
-    """Turn Auto-Annotation on, and Auto-Accept on or off."""
+    """Turn Auto-Annotation on, and Auto-Accept on or off where there is such a switch: on images alone."""
     toggle = page.get_by_label("Auto-Annotation")
     if not toggle.is_checked():
         page.get_by_text("Auto-Annotation").click()
     expect(toggle).to_be_checked(timeout=PATIENCE)
     accepting = page.get_by_test_id("bottombar-auto-accept-toggle")
-    if accepting.is_checked() is not accept:
+    if accepting.count() and accepting.is_checked() is not accept:
         page.get_by_text("Auto-Accept Suggestions").click()
 
 
 def click(canvas: Canvas, label: str, x: float, y: float, *, alt: bool = False) -> None:
-    """Choose `label` and click a pixel of the upright image."""
+    """Choose `label` and the smart tool, which alone asks anything, and click a pixel of the upright image."""
     page = canvas.page
     before = canvas.regions()
     for _ in range(TRIES):
         page.locator(".lsf-label", has_text=label).first.click()
+        if not page.locator(".lsf-tool_smart.lsf-tool_active").count():
+            page.locator(".lsf-tool_smart").first.click(timeout=PATIENCE / TRIES)
         if alt:
             page.keyboard.down("Alt")
         page.mouse.click(*canvas.at(x, y))
