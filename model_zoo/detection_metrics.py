@@ -73,11 +73,11 @@ def average_precisions(
         order = np.argsort(-scores, kind="stable")
         for row, least in enumerate(overlaps):
             hits = [match(boxes, wanted, least) >= 0 for (boxes, _), wanted in zip(chosen, true, strict=True)]
-            table[row, index] = _interpolated(np.concatenate(hits)[order], total)
+            table[row, index] = interpolated(np.concatenate(hits)[order], total)
     return table
 
 
-def _interpolated(right: npt.NDArray[np.bool_], total: int) -> float:
+def interpolated(right: npt.NDArray[np.bool_], total: int) -> float:
     """The mean over recalls of the highest precision at that recall or beyond; `right` is best confidence first."""
     hits = right.cumsum()
     precision = hits / np.arange(1, len(hits) + 1)

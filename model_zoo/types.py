@@ -28,6 +28,7 @@ class TaskKind(str, Enum):
 
     IMAGE_CLASSIFICATION = "image_classification"
     OBJECT_DETECTION = "object_detection"
+    KEYPOINTS = "keypoints"
     TEXT_CLASSIFICATION = "text_classification"
 
 
@@ -37,12 +38,14 @@ class LabelSpace:
 
     `multiple` says whether several labels may hold at once (independent sigmoids) or exactly one
     does (a softmax). `descriptions` are what each label is called in words, its aliases and hints
-    included, for models that work before any label exists; one tuple per label.
+    included, for models that work before any label exists; one tuple per label. Where the labels are those of points,
+    `objects` are those of the boxes that hold them, if these have any.
     """
 
     names: tuple[str, ...]
     multiple: bool = False
     descriptions: tuple[tuple[str, ...], ...] = ()
+    objects: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(set(self.names)) != len(self.names):
@@ -84,13 +87,44 @@ class Box:
         return (self.left, self.top, self.right, self.bottom)
 
 
+class Visibility(str, Enum):
+    """What is known of a point of an object: seen, hidden by something while its place is known, or nowhere."""
+
+    VISIBLE = "visible"
+    OCCLUDED = "occluded"
+    OUT_OF_VIEW = "out_of_view"
+
+
+@dataclass(frozen=True)
+class Keypoint:
+    """A labelled point in pixels as of `Box`. `visible` is False where something hides it; a point out of view is
+    none."""
+
+    label: str
+    x: float
+    y: float
+    visible: bool = True
+
+
+@dataclass(frozen=True)
+class Pose:
+    """An object by its points, each label at most once, and by the box that people drew around it; None where they
+    drew none. The label of a box that nobody named is empty."""
+
+    points: tuple[Keypoint, ...]
+    box: Box | None = None
+
+
 Labels = frozenset[str]
 """What is true of a classified item: the names that apply."""
 
 Boxes = tuple[Box, ...]
 """What is true of an image for detection: every object, none left out."""
 
-Target = Labels | Boxes
+Poses = tuple[Pose, ...]
+"""What is true of an image for keypoints: every object, none left out."""
+
+Target = Labels | Boxes | Poses
 """The union of all that people say of an item; grows with the kinds of task."""
 
 
@@ -110,7 +144,15 @@ class DetectionExample:
     boxes: Boxes
 
 
-Example = ClassificationExample | DetectionExample
+@dataclass(frozen=True)
+class PoseExample:
+    """One labelled image: all its objects with their points."""
+
+    item: Item
+    poses: Poses
+
+
+Example = ClassificationExample | DetectionExample | PoseExample
 """The union of all example types; grows with the kinds of task."""
 
 
@@ -135,19 +177,55 @@ class DetectionOutput:
     height: int
 
 
-Output = ClassificationOutput | DetectionOutput
+@dataclass(frozen=True)
+class PoseOutput:
+    """Candidates as of `DetectionOutput`, n of them, with all k points of each, in the label space's order.
+
+    `probabilities` of shape (n, objects), of one column where objects have no names; `points` of shape (n, k, 2), x and
+    y in pixels of the upright image, which may lie outside of it; `located` (n, k), how probable it is that the
+    point's place can be told, and `seen` (n, k), that nothing hides it; each by itself.
+    """
+
+    boxes: FloatArray
+    probabilities: FloatArray
+    points: FloatArray
+    located: FloatArray
+    seen: FloatArray
+    width: int
+    height: int
+
+
+Output = ClassificationOutput | DetectionOutput | PoseOutput
 """The union of all output types; grows with the kinds of task."""
 
 
 def example(kind: TaskKind, item: Item, target: Target) -> Example:
     """An item with what is true of it, as families of this kind learn from it."""
+    if kind is TaskKind.KEYPOINTS:
+        return PoseExample(item, poses_of(target))
     if kind is TaskKind.OBJECT_DETECTION:
-        if isinstance(target, frozenset):
-            raise TypeError(f"Got the labels {sorted(target)}, wanted boxes to learn {kind.value} from.")
-        return DetectionExample(item, target)
+        return DetectionExample(item, boxes_of(target))
     if isinstance(target, tuple):
-        raise TypeError(f"Got {len(target)} boxes, wanted labels to learn {kind.value} from.")
+        raise TypeError(f"Got {len(target)} objects, wanted labels to learn {kind.value} from.")
     return ClassificationExample(item, target)
+
+
+def boxes_of(target: Target) -> Boxes:
+    """The target as that of a detection. Raises TypeError where it is of another kind."""
+    if isinstance(target, tuple):
+        boxes = tuple(one for one in target if isinstance(one, Box))
+        if len(boxes) == len(target):
+            return boxes
+    raise TypeError(f"Got {type(target).__name__} {str(target)[:80]}, wanted a tuple of boxes.")
+
+
+def poses_of(target: Target) -> Poses:
+    """The target as that of keypoints. Raises TypeError where it is of another kind."""
+    if isinstance(target, tuple):
+        poses = tuple(one for one in target if isinstance(one, Pose))
+        if len(poses) == len(target):
+            return poses
+    raise TypeError(f"Got {type(target).__name__} {str(target)[:80]}, wanted a tuple of poses.")
 
 
 def stack_features(items: Sequence[Item]) -> FloatArray:

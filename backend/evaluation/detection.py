@@ -13,7 +13,7 @@ from backend.evaluation.intervals import interval
 from model_zoo.boxes import as_array, overlaps
 from model_zoo.detection_metrics import average_precisions
 from model_zoo.postprocess import DetectionPostprocess, Postprocess
-from model_zoo.types import Boxes, DetectionOutput, LabelSpace, Output, Target
+from model_zoo.types import Boxes, DetectionOutput, LabelSpace, Output, Target, boxes_of
 
 RIGHT = 0.5
 """Overlap (intersection over union) from which on a box is the right one, as in Pascal VOC."""
@@ -146,7 +146,4 @@ def _detections(
 
 
 def _boxes(targets: Sequence[Target]) -> list[Boxes]:
-    strange = next((target for target in targets if not isinstance(target, tuple)), None)
-    if strange is not None:
-        raise TypeError(f"Got {type(strange).__name__}, wanted boxes to judge a detection.")
-    return [target for target in targets if isinstance(target, tuple)]
+    return [boxes_of(target) for target in targets]

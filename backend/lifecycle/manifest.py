@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from backend.converters import CONVERTERS
-from backend.converters.geometry import in_pixels
+from backend.converters.geometry import WHOLE, in_pixels
 from backend.jobs.examples import TEACHES, answer_of
 from backend.labelstudio.config import Control, LabellingConfig
 from backend.store.records import Annotation, Record
-from model_zoo.types import Boxes, Labels, Target
+from model_zoo.types import Boxes, Keypoint, Labels, Poses, Target, TaskKind, boxes_of, poses_of
 
 DEPTH = 3
 """Channels, which the format wants; pictures are read as RGB."""
@@ -44,7 +44,7 @@ def _attributes(control: Control, record: Record) -> dict[str, Any]:
     if target is None:
         return {}
     annotation = _behind(control, record, target)
-    value, more = _boxes(control, target, annotation) if isinstance(target, tuple) else _labels(control, target)
+    value, more = _written(control, target, annotation)
     metadata = {
         **more,
         "job-name": "prelabel",
@@ -67,6 +67,14 @@ def _behind(control: Control, record: Record, target: Target) -> Annotation:
         if item.provenance is provenance and CONVERTERS[control.tag].decode(control, item.result) == target
     ]
     return given[-1]
+
+
+def _written(control: Control, target: Target, annotation: Annotation) -> tuple[Any, dict[str, Any]]:
+    if isinstance(target, frozenset):
+        return _labels(control, target)
+    if CONVERTERS[control.tag].kind(control) is TaskKind.KEYPOINTS:
+        return _poses(control, poses_of(target), annotation)
+    return _boxes(control, boxes_of(target), annotation)
 
 
 def _labels(control: Control, target: Labels) -> tuple[Any, dict[str, Any]]:
@@ -96,6 +104,33 @@ def _boxes(control: Control, target: Boxes, annotation: Annotation) -> tuple[Any
         "type": "groundtruth/object-detection",
     }
     return {"image_size": size, "annotations": drawn}, metadata
+
+
+def _poses(control: Control, target: Poses, annotation: Annotation) -> tuple[Any, dict[str, Any]]:
+    """Objects as of boxes, each with its points; a box is there where people drew one."""
+    width, height = _size(annotation.result)
+    names, objects = control.label_names, control.parent.label_names if control.parent else ()
+    drawn = []
+    for pose in target:
+        placed: dict[str, Any] = {"keypoints": [_point(names, point, width, height) for point in pose.points]}
+        if pose.box is not None:
+            left, top, right, bottom = (round(value) for value in in_pixels(pose.box, width, height).corners)
+            placed |= {"left": left, "top": top, "width": right - left, "height": bottom - top}
+            placed |= {"class_id": objects.index(pose.box.label)} if pose.box.label in objects else {}
+        drawn.append(placed)
+    metadata = {
+        "objects": [{"confidence": 1} for _ in drawn],
+        "keypoint-map": {str(index): name for index, name in enumerate(names)},
+        "class-map": {str(index): name for index, name in enumerate(objects)},
+        "type": "groundtruth/custom",
+    }
+    size = [{"width": width, "height": height, "depth": DEPTH}] if target else []
+    return {"image_size": size, "annotations": drawn}, metadata
+
+
+def _point(names: tuple[str, ...], point: Keypoint, width: int, height: int) -> dict[str, Any]:
+    place = {"x": round(point.x * width / WHOLE, 2), "y": round(point.y * height / WHOLE, 2)}
+    return {"keypoint_id": names.index(point.label), **place, "visible": point.visible}
 
 
 def _size(regions: Iterable[Mapping[str, Any]]) -> tuple[int, int]:

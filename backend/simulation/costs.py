@@ -31,9 +31,13 @@ _CHOICES = Costs(accept=1.0, move=0.0, relabel=2.5, add=2.0, delete=1.0)
 _REGIONS = Costs(accept=1.6, move=5.0, relabel=3.0, add=7.0, delete=2.0)
 """Checking a box takes 1.6 s (Papadopoulos et al., CVPR 2016) and drawing it 7 s by its four extreme points, the
 quickest way known (Papadopoulos et al., ICCV 2017). The other three are assumed."""
+_POINTS = Costs(accept=0.5, move=2.0, relabel=2.0, add=2.5, delete=1.0)
+"""A point is placed with one click, and one of many is checked at a glance: assumed, not measured."""
 
 
 def default_costs(kind: Kind) -> Costs:
+    if kind is Kind.KEYPOINTS:
+        return _POINTS
     return _CHOICES if kind in (Kind.IMAGE_CLASSIFICATION, Kind.TEXT_CLASSIFICATION, Kind.CROWD) else _REGIONS
 
 

@@ -32,7 +32,6 @@ from backend.store.objects import ObjectStore
 
 NO_MODEL = {
     Kind.SEGMENTATION: "There is no model yet that finds masks.",
-    Kind.KEYPOINTS: "There is no model yet that finds keypoints.",
     Kind.TOKEN_CLASSIFICATION: "There is no model yet that finds entities in texts.",
     Kind.CROWD: "There is nothing yet that learns from what many people say of one item.",
 }

@@ -11,7 +11,7 @@ from backend.jobs.featurise import Featuriser
 from backend.labelstudio.config import Control
 from backend.serving.pool import LoadedVersion
 from backend.simulation.labelled import Task
-from model_zoo.types import DetectionOutput, Item, LabelSpace, Output, Target, TaskKind
+from model_zoo.types import DetectionOutput, Item, LabelSpace, Output, Target, TaskKind, boxes_of
 
 if TYPE_CHECKING:
     from model_zoo.postprocess import Postprocess
@@ -20,6 +20,7 @@ MAIN_METRIC: Mapping[TaskKind, str] = {
     TaskKind.IMAGE_CLASSIFICATION: "accuracy",
     TaskKind.TEXT_CLASSIFICATION: "accuracy",
     TaskKind.OBJECT_DETECTION: "map50",
+    TaskKind.KEYPOINTS: "oks_map50",
 }
 """The one figure by which each kind of task is compared."""
 AT_ONCE = 32
@@ -59,8 +60,8 @@ def _precisions(
     from model_zoo.postprocess import DetectionPostprocess
 
     found = [output for output in outputs if isinstance(output, DetectionOutput)]
-    boxes = [truth for truth in truths if isinstance(truth, tuple)]
     if not found or not isinstance(postprocess, DetectionPostprocess):
         return {}
+    boxes = [boxes_of(truth) for truth in truths]
     measured = detection_metrics(found, boxes, postprocess, labels)
     return {"map50": measured.map50, "map50_95": measured.map50_95}

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from model_zoo.postprocess.base import ClassificationDecision, Decision, DetectionDecision, Postprocess
+from model_zoo.postprocess.base import ClassificationDecision, Decision, DetectionDecision, PoseDecision, Postprocess
 from model_zoo.postprocess.classification import ClassificationPostprocess
 from model_zoo.postprocess.detection import DetectionPostprocess
+from model_zoo.postprocess.keypoints import KeypointPostprocess
 from model_zoo.types import TaskKind
 
 _BY_KIND: Mapping[TaskKind, type[Postprocess]] = {
     TaskKind.IMAGE_CLASSIFICATION: ClassificationPostprocess,
     TaskKind.OBJECT_DETECTION: DetectionPostprocess,
+    TaskKind.KEYPOINTS: KeypointPostprocess,
     TaskKind.TEXT_CLASSIFICATION: ClassificationPostprocess,
 }
 
@@ -30,6 +32,8 @@ __all__ = [
     "Decision",
     "DetectionDecision",
     "DetectionPostprocess",
+    "KeypointPostprocess",
+    "PoseDecision",
     "Postprocess",
     "postprocess_of",
 ]

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from model_zoo.boxes import box, suppress
 from model_zoo.calibration import Calibration
 from model_zoo.errors import CheckpointError
 from model_zoo.postprocess.base import DetectionDecision, Postprocess
 from model_zoo.postprocess.detection_fit import Candidates, calibrate, join, judge, shape_of, thresholds
-from model_zoo.types import DetectionOutput, FloatArray, LabelSpace, Output, Target
+from model_zoo.types import DetectionOutput, FloatArray, LabelSpace, Output, PoseOutput, Target
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -28,6 +29,9 @@ DOUBTFUL = 0.05
 """Confidence below which a candidate is no reason to doubt."""
 UNSEEN = 0.5
 """Uncertainty about an image in which nothing was found."""
+
+Survivors = tuple[npt.NDArray[np.int64], FloatArray, npt.NDArray[np.int64]]
+"""Indices of candidates, confidences and labels' indices, each (n,), the most confident first."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class DetectionPostprocess(Postprocess):
             tuple(box(boxes[at], labels.names[label[at]]) for at in shown),
             tuple(confidence[at].tolist() for at in shown),
             best,
-            _uncertainty(confidence),
+            uncertainty(confidence),
             output.width,
             output.height,
         )
@@ -90,19 +94,24 @@ class DetectionPostprocess(Postprocess):
     def candidates(self, output: DetectionOutput, least: float = 0.0) -> Candidates:
         """What is left of confidence `least` and more when overlapping candidates are suppressed: boxes (n, 4),
         calibrated confidences (n,) and labels' indices (n,), the most confident first. A box has its best label."""
+        stay, confidence, label = self.survivors(output, least)
+        return output.boxes[stay], confidence, label
+
+    def survivors(self, output: DetectionOutput | PoseOutput, least: float = 0.0) -> Survivors:
+        """The same with the indices of the candidates (n,) in place of their boxes."""
         if not output.probabilities.size:
-            return np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int64)
+            return np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int64)
         calibrated = np.clip(self.calibration(output.probabilities), 0, 1)
         label = calibrated.argmax(axis=1)
         confidence = calibrated[np.arange(len(label)), label]
         extent = max(output.width, output.height)
         sides = (output.boxes[:, 2:] - output.boxes[:, :2]).min(axis=1)
-        kept = (confidence >= least) & (sides > 0) & (sides >= self.smallest * extent)
+        kept = np.flatnonzero((confidence >= least) & (sides > 0) & (sides >= self.smallest * extent))
         boxes, confidence, label = output.boxes[kept], confidence[kept], label[kept]
         # Each label's boxes at a place of their own suppress no other's.
         place = boxes if self.agnostic else (boxes + (label * 2.0 * extent)[:, None]).astype(np.float32)
         stay = suppress(place, confidence, self.overlap)[:CANDIDATES]
-        return boxes[stay], confidence[stay], label[stay]
+        return kept[stay], confidence[stay], label[stay]
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -136,7 +145,7 @@ class DetectionPostprocess(Postprocess):
         return made
 
 
-def _uncertainty(confidence: FloatArray) -> float:
+def uncertainty(confidence: FloatArray) -> float:
     """That of the candidate nearest one half. Nothing found at all says little: people know what was overlooked."""
     worth = confidence[confidence >= DOUBTFUL]
     return float(1 - np.abs(2 * worth - 1).min()) if len(worth) else UNSEEN
