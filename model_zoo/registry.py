@@ -11,13 +11,14 @@ from pathlib import Path
 from model_zoo.base import Family
 from model_zoo.errors import UnknownFamily, WeightsNotFound
 from model_zoo.image_classification.efficientnet_lite0_linear import EfficientNetLite0Linear
+from model_zoo.keypoints.family import YoloPoseV1
 from model_zoo.object_detection.family import YoloV1, YoloV3Tiny
 from model_zoo.runtime import shared_runtime
 from model_zoo.text_classification.minilm_linear import MiniLMLinear
 from model_zoo.types import TaskKind
 from model_zoo.weights import locate
 
-FAMILIES: tuple[type[Family], ...] = (MiniLMLinear, EfficientNetLite0Linear, YoloV1, YoloV3Tiny)
+FAMILIES: tuple[type[Family], ...] = (MiniLMLinear, EfficientNetLite0Linear, YoloV1, YoloV3Tiny, YoloPoseV1)
 """Every family. The first of a task's is its default for new projects; older ones keep what their versions name."""
 
 

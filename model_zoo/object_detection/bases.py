@@ -10,6 +10,7 @@ from pathlib import Path
 from model_zoo.errors import WeightsNotFound
 from model_zoo.object_detection import upstream
 from model_zoo.object_detection.network import Network, digest
+from model_zoo.object_detection.upstream import DETECTION
 from model_zoo.weights import Weights, locate
 
 log = logging.getLogger(__name__)
@@ -18,9 +19,10 @@ LICENCE = "AGPL-3.0"
 AT_RANDOM = "random"
 """Origin of weights that no file gave."""
 BEGINS_AT_RANDOM = (
-    "No pretrained detector was found, so this one begins with random weights and will need hundreds of labelled "
-    "images. Put a file such as yolov8n.pt into PRELABEL_WEIGHTS_DIR."
+    "No pretrained network was found, so this one begins with random weights and will need hundreds of labelled "
+    "images. Put a file such as {file} into PRELABEL_WEIGHTS_DIR."
 )
+"""For people; `file` is the name of one that would do."""
 
 
 def coco_weights(name: str, size: int, hub: str | None) -> Weights:
@@ -31,6 +33,8 @@ def coco_weights(name: str, size: int, hub: str | None) -> Weights:
 YOLOV8N = coco_weights("yolov8n", 6_549_796, "Ultralytics/YOLOv8")
 YOLO11N = coco_weights("yolo11n", 5_613_764, "Ultralytics/YOLO11")
 YOLO26N = coco_weights("yolo26n", 5_544_453, "Ultralytics/YOLO26")
+YOLOV8N_POSE = coco_weights("yolov8n-pose", 6_832_633, "Ultralytics/YOLOv8")
+YOLO11N_POSE = coco_weights("yolo11n-pose", 6_255_593, "Ultralytics/YOLO11")
 YOLOV3_TINY = coco_weights("yolov3-tinyu", 24_432_168, None)
 
 
@@ -49,13 +53,13 @@ class Base:
         return self.origin != AT_RANDOM
 
 
-def from_file(folder: Path | None, file: str) -> Base:
-    """A detector in the operator's weights folder. Raises `WeightsNotFound`."""
+def from_file(folder: Path | None, file: str, purpose: str = DETECTION) -> Base:
+    """A network in the operator's weights folder. Raises `WeightsNotFound`."""
     found = locate(YOLOV8N, folder, file)
-    return _made(file, found.main, found.origin)
+    return _made(file, found.main, found.origin, purpose)
 
 
-def first_found(wanted: Sequence[Weights], folder: Path | None, architecture: str) -> Base:
+def first_found(wanted: Sequence[Weights], folder: Path | None, architecture: str, purpose: str = DETECTION) -> Base:
     """The first of `wanted` that lies on this machine, else the first that the hub gives, else `architecture` with
     random weights, which is said loudly."""
     for hub in (False, True):
@@ -64,17 +68,17 @@ def first_found(wanted: Sequence[Weights], folder: Path | None, architecture: st
                 found = locate(weights, folder, hub=hub)
             except WeightsNotFound:
                 continue
-            return _made(weights.name, found.main, found.origin)
+            return _made(weights.name, found.main, found.origin, purpose)
     log.warning(
-        "No pretrained detector was found (%s): %s begins with random weights and will need hundreds of labelled "
+        "No pretrained network was found (%s): %s begins with random weights and will need hundreds of labelled "
         "images. Put a file into PRELABEL_WEIGHTS_DIR.",
         ", ".join(weights.main for weights in wanted),
         architecture,
     )
-    network = Network.of(upstream.build(architecture))
+    network = Network.of(upstream.build(architecture, purpose))
     return Base(architecture, digest(network), network, AT_RANDOM)
 
 
-def _made(name: str, file: Path, origin: str) -> Base:
-    network = Network.of(upstream.load(file))
+def _made(name: str, file: Path, origin: str, purpose: str) -> Base:
+    network = Network.of(upstream.load(file, purpose))
     return Base(name, digest(network), network, origin)

@@ -24,7 +24,7 @@ TOLERANCES = (0.5, 0.01)
 
 def program(key: str, network: Network, side: int) -> Program:
     """From pixels (n, height, width, 3) to corners (n, cells, 4) in them and probabilities (n, cells, labels)."""
-    return Program(key, lambda: _module(network), lambda: _probes(side), TOLERANCES)
+    return Program(key, lambda: _module(network), lambda: probes(side), TOLERANCES)
 
 
 def output(fitted: Fitted, corners: Array, probabilities: Array) -> DetectionOutput:
@@ -51,7 +51,7 @@ def _module(network: Network) -> Module:
     return Forward().eval()
 
 
-def _probes(side: int) -> list[Arrays]:
+def probes(side: int) -> list[Arrays]:
     """Noise in a square, and a gradient in a strip: two shapes, for nothing may depend on one."""
     noise: Any = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), dtype=np.uint8)
     low = max(side // 2 // 32 * 32, 32)

@@ -22,6 +22,8 @@ PARTS = ("backbone", "neck", "boxes", "classes")
 """From the pixels to the answers."""
 RARE = 5 / 80 / 640**2
 """Objects of a label a pixel where nothing is known of it: Ultralytics' own guess for the classes of COCO."""
+POINTS = "points"
+"""What networks for poses have besides."""
 LAST = "last"
 """The last layer of the class branch, one convolution of size 1 a level: all that is new where labels are."""
 
@@ -221,6 +223,23 @@ class Network:
         corners: Tensor = torch.cat([points - sides[..., :2], points + sides[..., 2:]], 2) * strides
         return corners
 
+    def points_branch(self, levels: Sequence[Tensor]) -> Tensor:
+        """What a head for poses says of points, raw: (b, 3 * points, cells)."""
+        import torch
+
+        return torch.cat([branch(level).flatten(2) for branch, level in zip(self.head.cv4, levels, strict=True)], 2)
+
+    def decode_points(self, raw: Tensor, levels: Sequence[Tensor]) -> Tensor:
+        """Points (b, cells, 3 * points) from what `points_branch` gave: x and y in pixels of the network's input, and
+        log-odds that it is there."""
+        import torch
+
+        centres, strides = upstream.anchors(levels, self.head.stride)
+        table = raw.transpose(1, 2).unflatten(2, (-1, 3))
+        places = (table[..., :2] * 2 + (centres - 0.5)[:, None]) * strides[:, None]
+        points: Tensor = torch.cat([places, table[..., 2:]], 3).flatten(2)
+        return points
+
     def _run(self, x: Any, kept: dict[int, Tensor], first: int, end: int) -> None:
         for number in range(first, end):
             layer = self.layers[number]
@@ -238,7 +257,7 @@ def owned(parts: Sequence[str]) -> tuple[str, ...]:
     return tuple(part for part in PARTS if part in parts or (part == "classes" and LAST in parts))
 
 
-_BRANCHES = {"boxes": "cv2", "classes": "cv3"}
+_BRANCHES = {"boxes": "cv2", "classes": "cv3", POINTS: "cv4"}
 
 
 def _absolute(source: int, layer: int) -> int:
@@ -249,7 +268,8 @@ def _absolute(source: int, layer: int) -> int:
 def digest(network: Network) -> str:
     """SHA-256 over all tensors: the same weights in another file are the same base."""
     told = hashlib.sha256()
-    for name, tensor in sorted(network.tensors(PARTS).items()):
+    parts = (*PARTS, POINTS) if hasattr(network.head, _BRANCHES[POINTS]) else PARTS
+    for name, tensor in sorted(network.tensors(parts).items()):
         told.update(name.encode())
         told.update(tensor.contiguous().numpy().tobytes())
     return told.hexdigest()

@@ -59,31 +59,43 @@ def _imported() -> Any:
     return tasks
 
 
-def load(file: Path) -> Any:
-    """The detection network in a `.pt` file, in evaluation mode. Only classes that ultralytics lists as safe are
-    unpickled, and no code in the file is run. Raises `WeightsNotFound` where it holds no such network."""
+DETECTION, POSE = "detection", "pose"
+_MODELS = {DETECTION: ("DetectionModel", "Detect"), POSE: ("PoseModel", "Pose")}
+"""The classes of the network and of its head for each purpose."""
+
+
+def load(file: Path, purpose: str = DETECTION) -> Any:
+    """The network in a `.pt` file, in evaluation mode. Only classes that ultralytics lists as safe are unpickled, and
+    no code in the file is run. Raises `WeightsNotFound` where it holds no network for that purpose."""
     tasks = _tasks()
+    model, head = _MODELS[purpose]
     try:
         content, _ = tasks.torch_safe_load(str(file), safe_only=True)
         network = content.get("ema") or content["model"]
-        if not isinstance(network, tasks.DetectionModel) or network.model[-1].__class__.__name__ != "Detect":
+        if not isinstance(network, getattr(tasks, model)) or network.model[-1].__class__.__name__ != head:
             raise TypeError(f"it holds a {type(network).__name__}")
     except (TypeError, KeyError, ValueError, RuntimeError, OSError, EOFError, UnpicklingError, AttributeError) as error:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsNotFound(
-            f"{file.name} is no detection network of ultralytics: {said}. "
-            "Wanted a .pt file such as yolov8n.pt; put one there, or take this file away."
+            f"{file.name} is no {purpose} network of ultralytics: {said}. "
+            f"Wanted a .pt file such as {USUAL[purpose]}; put one there, or take this file away."
         ) from error
     return network.float().eval()
 
 
-def build(architecture: str) -> Any:
+USUAL = {DETECTION: "yolov8n.pt", POSE: "yolov8n-pose.pt"}
+"""A file for each purpose, by the name that Ultralytics gives it."""
+
+
+def build(architecture: str, purpose: str = DETECTION) -> Any:
     """A network of random weights, the same for the same architecture, such as `yolov8n`; in evaluation mode."""
     import torch
 
     tasks = _tasks()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
+        if purpose == POSE:
+            return tasks.PoseModel(f"{architecture}.yaml", verbose=False).eval()
         return tasks.DetectionModel(f"{architecture}.yaml", nc=80, verbose=False).eval()
 
 

@@ -1,0 +1,109 @@
+"""What is trained for points: small layers on the frozen levels of a pretrained network, for every cell of the finest.
+
+Objects are found by their centres, with their sides and their points relative to these, and each point once more by a
+map of its own, as in CenterNet (Zhou et al. 2019, "Objects as Points", https://arxiv.org/abs/1904.07850). Two trunks
+that share nothing are two models: the main one learns from all located points, the extra one which points are visible.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
+
+GROUPS = 8
+REACH = 4.0
+"""Cells that a step of one in the outputs for distances means."""
+RARE = -4.0
+"""Log-odds that a cell begins with to be a centre or a point: few are."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """`kinds` of objects with `points` each. `whole` where objects are found by this head; else another one finds them,
+    and only what is known of their points is learnt."""
+
+    kinds: int
+    points: int
+    whole: bool
+    width: int = 48
+
+    @property
+    def main(self) -> dict[str, int]:
+        """Channels of the main model's outputs."""
+        k = self.points
+        places = {"centres": self.kinds, "sides": 4, "shifts": 2 * k, "heat": k, "refined": 2 * k}
+        return {**(places if self.whole else {}), "located": k, "located_here": k}
+
+    @property
+    def extra(self) -> dict[str, int]:
+        """Channels of the extra model's: by the object's centre, and at the point itself."""
+        return {"seen": self.points, "seen_here": self.points}
+
+    def split(self, maps: Any) -> dict[str, Any]:
+        """Maps (b, channels, h, w), of torch or NumPy, by name."""
+        found, start = {}, 0
+        for name, count in {**self.main, **self.seeing}.items():
+            found[name] = maps[:, start : start + count]
+            start += count
+        return found
+
+
+def build(channels: list[int], shape: Shape, seed: int) -> Module:
+    """A module from levels to maps (b, channels, h, w) at the finest level's cells."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return _head_class()(channels, shape)
+
+
+def _head_class() -> Any:
+    import torch
+    from torch import nn
+    from torch.nn import functional
+
+    class Trunk(nn.Module):
+        """Levels brought to one width and one size, summed, and looked at with their neighbours."""
+
+        def __init__(self, channels: list[int], width: int, outputs: int) -> None:
+            super().__init__()
+            self.reduce = nn.ModuleList(nn.Conv2d(count, width, 1) for count in channels)
+            self.normal = nn.GroupNorm(GROUPS, width)
+            self.near = nn.Conv2d(width, width, 3, padding=1)
+            self.last = nn.Conv2d(width, outputs, 1)
+
+        def forward(self, levels: list[Tensor]) -> Tensor:
+            joined = self.reduce[0](levels[0])
+            for layer, level in zip(list(self.reduce)[1:], levels[1:], strict=True):
+                joined = joined + functional.interpolate(
+                    layer(level), size=joined.shape[-2:], mode="bilinear", align_corners=False
+                )
+            hidden = functional.silu(self.normal(joined))
+            found: Tensor = self.last(functional.silu(self.near(hidden)))
+            return found
+
+    class Head(nn.Module):
+        def __init__(self, channels: list[int], shape: Shape) -> None:
+            super().__init__()
+            self.main = Trunk(channels, shape.width, sum(shape.main.values()))
+            self.seeing = Trunk(channels, shape.width, sum(shape.extra.values()))
+            start = 0
+            with torch.no_grad():
+                for name, count in shape.main.items():
+                    own = slice(start, start + count)
+                    self.main.last.bias[own] = RARE if name in ("centres", "heat") else 0.0
+                    if not shape.whole:
+                        self.main.last.weight[own] = 0.0
+                    start += count
+                if not shape.whole:
+                    self.seeing.last.weight.zero_()
+                self.seeing.last.bias.zero_()
+
+        def forward(self, levels: list[Tensor]) -> Tensor:
+            return torch.cat([self.main(levels), self.seeing(levels)], 1)
+
+    return Head
