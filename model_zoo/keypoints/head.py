@@ -39,7 +39,7 @@ class Shape:
         return {**(places if self.whole else {}), "located": k, "located_here": k}
 
     @property
-    def extra(self) -> dict[str, int]:
+    def seeing(self) -> dict[str, int]:
         """Channels of the extra model's: by the object's centre, and at the point itself."""
         return {"seen": self.points, "seen_here": self.points}
 
@@ -90,7 +90,7 @@ def _head_class() -> Any:
         def __init__(self, channels: list[int], shape: Shape) -> None:
             super().__init__()
             self.main = Trunk(channels, shape.width, sum(shape.main.values()))
-            self.seeing = Trunk(channels, shape.width, sum(shape.extra.values()))
+            self.seeing = Trunk(channels, shape.width, sum(shape.seeing.values()))
             start = 0
             with torch.no_grad():
                 for name, count in shape.main.items():

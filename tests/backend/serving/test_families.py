@@ -34,7 +34,8 @@ def test_each_kind_of_object_has_a_default(tag: str, name: str) -> None:
 @pytest.mark.parametrize("name", [kind.name for kind in FAMILIES])
 def test_every_family_can_be_chosen_by_name(name: str) -> None:
     tag = "Text" if name.startswith("text_") else "Image"
-    asks = "RectangleLabels" if name.startswith("object_detection/") else "Choices"
+    tags = {"object_detection": "RectangleLabels", "keypoints": "KeyPointLabels"}
+    asks = tags.get(name.split("/", maxsplit=1)[0], "Choices")
     assert Families().of(control(f'prelabel_model="{name}"', tag, asks)).name == name
 
 
