@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model_zoo.detection_metrics import OVERLAPS, interpolated
-from model_zoo.poses import UNKNOWN, Truth, match, sigmas, similarities, truth_of
+from model_zoo.poses import Truth, marked, match, sigmas, similarities, truth_of
 from model_zoo.postprocess import KeypointPostprocess
 from model_zoo.postprocess.keypoints import RIGHT, kinds_of, likeness
 from model_zoo.types import FloatArray, LabelSpace, PoseOutput, Poses
@@ -88,7 +88,7 @@ def precisions(
     table: FloatArray = np.full((len(overlaps), kinds), np.nan, np.float32)
     for kind in range(kinds):
         true = [truth.of(kind) for truth in truths]
-        judged = [(truth.states > UNKNOWN).any(axis=1) for truth in true]
+        judged = [marked(truth.states) for truth in true]
         total = int(sum(one.sum() for one in judged))
         if not total:
             continue
@@ -114,7 +114,7 @@ def states_told(
     told: list[npt.NDArray[np.bool_]] = [np.empty(0, np.bool_)]
     for kind in np.unique(truth.kinds):
         own, chosen = truth.of(int(kind)), index[kinds == kind]
-        taken = match(likeness(output, chosen, own, sigma), RIGHT, (own.states > UNKNOWN).any(axis=1))
+        taken = match(likeness(output, chosen, own, sigma), RIGHT, marked(own.states))
         hit = chosen[taken >= 0]
         said = postprocess.states(output.located[hit], output.seen[hit])
         told.append((said == own.states[taken[taken >= 0]]).ravel())

@@ -166,6 +166,12 @@ def match(alike: FloatArray, least: float, judged: npt.NDArray[np.bool_]) -> npt
     return taken
 
 
+def marked(states: States) -> npt.NDArray[np.bool_]:
+    """Which objects have a point of which anything is known, (n,)."""
+    some: npt.NDArray[np.bool_] = (states > UNKNOWN).any(axis=1)
+    return some
+
+
 def swapped(names: Sequence[str]) -> tuple[int, ...] | None:
     """For each point the one that takes its place in a mirrored image: left and right change where names say so. None
     where a side has no partner, so that nothing may be mirrored."""

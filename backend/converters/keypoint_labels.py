@@ -104,7 +104,7 @@ class _Drawn:
             return
         self._parent = region_id(self._key, parent.name, self._index)
         common = self._common(self._parent, score)
-        value = write_rectangle(box, *self._size)
+        value: dict[str, Any] = write_rectangle(box, *self._size)
         if parent.tag == "RectangleLabels":
             value = {**value, "rectanglelabels": [name]}
             yield {**common, "from_name": parent.name, "type": "rectanglelabels", "value": value}
@@ -124,7 +124,7 @@ class _Drawn:
         common = self._common(region_id(self._key, f"{control.name}\0{name}", self._index), score)
         if self._parent is not None:
             common["parentID"] = self._parent
-        value = {**place, "keypointlabels": [name]}
+        value: dict[str, Any] = {**place, "keypointlabels": [name]}
         yield {**common, "from_name": control.name, "type": "keypointlabels", "value": value}
         choice = _choice(control, point.visible)
         if control.visibility is not None and choice is not None:

@@ -178,7 +178,7 @@ def _accompanied(
     control: Control, parts: Sequence[ElementTree.Element], namers: Mapping[str, ElementTree.Element]
 ) -> Control:
     """`control` with the controls that its answers are made of beside it."""
-    made: dict[str, Control] = {}
+    parent = visibility = None
     for element in parts:
         namer = namers.get(element.attrib["name"])
         other = replace(
@@ -189,8 +189,11 @@ def _accompanied(
             attributes=_lowered(element),
             labels_name=namer.attrib["name"] if namer is not None else None,
         )
-        made["visibility" if other.tag == "Choices" else "parent"] = other
-    return replace(control, **made)
+        if other.tag == "Choices":
+            visibility = other
+        else:
+            parent = other
+    return replace(control, parent=parent, visibility=visibility)
 
 
 def _read_control(

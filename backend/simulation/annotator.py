@@ -146,7 +146,8 @@ def _replaced(
     # In percent of the image, which is a picture of 100 by 100 pixels to the converter.
     sure = tuple((1.0,) * len(pose.points) for pose in poses)
     decision = PoseDecision(tuple(poses), (1.0,) * len(poses), sure, np.empty(0, np.float32), 0.0, *(round(WHOLE),) * 2)
-    size = {key: truth[0][key] for key in ("original_width", "original_height") if truth and key in truth[0]}
+    known = truth[0] if truth else {}
+    size: dict[str, Any] = {key: known[key] for key in ("original_width", "original_height") if key in known}
     regions = CONVERTERS[control.tag].encode(control, decision, key="corrected")
     return [{**{key: value for key, value in region.items() if key != "score"}, **size} for region in regions]
 

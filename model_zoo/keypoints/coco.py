@@ -26,8 +26,9 @@ def points(labels: LabelSpace) -> tuple[int, ...]:
 
 
 def kinds(labels: LabelSpace, classes: Sequence[str]) -> tuple[tuple[int, ...], ...]:
-    """For each name of objects the classes of the network that it means; a person where objects have no names."""
-    return coco.columns(LabelSpace(labels.objects or (PERSON,)), classes)
+    """For each name of objects the classes of the network that it means; a person where objects have no names, as
+    which the only class of a network counts."""
+    return coco.columns(LabelSpace(labels.objects or (PERSON,)), (PERSON,) if len(classes) == 1 else classes)
 
 
 def _joined(word: str) -> str:

@@ -132,7 +132,7 @@ class YoloPoseV1(YoloPoseFamily):
     architecture: ClassVar[str] = "yolov8n-pose"
 
 
-def _shape(labels: LabelSpace, *, whole: bool, width: int = 48) -> Shape:
+def _shape(labels: LabelSpace, *, whole: bool, width: int = 32) -> Shape:
     return Shape(len(kinds_of(labels)), len(labels), whole, width)
 
 
@@ -160,7 +160,8 @@ def _extents(examples: Sequence[PoseExample], sizes: Sizes) -> FloatArray:
         for example, size in zip(examples, sizes, strict=True)
         for boxes in [frames(example.poses, *size)]
     ]
-    return np.concatenate(shares).astype(np.float32)
+    extents: FloatArray = np.concatenate(shares).astype(np.float32)
+    return extents
 
 
 def _turn(examples: Sequence[PoseExample], labels: LabelSpace) -> float:

@@ -243,7 +243,7 @@ def _distances(maps: dict[str, Tensor], objects: _Objects, known: Tensor, cells:
         shifts = _at(maps["shifts"], objects.picture, home).view(len(home), -1, 2) * REACH
         wrong = (shifts - (objects.points - home[:, None])).abs().sum(2) / size
         total = total + 2 * (wrong * known).sum() / known.sum().clamp(min=1) / len(around)
-    refined = maps["refined"].unflatten(1, (-1, 2))[objects.picture]
+    refined = maps["refined"].reshape(len(maps["refined"]), -1, 2, cells, cells)[objects.picture]
     across = objects.points[..., 0, None, None] - grid[None, None, None]
     down = objects.points[..., 1, None, None] - grid[None, None, :, None]
     near = (across.abs() < NEAR) & (down.abs() < NEAR) & known[..., None, None]

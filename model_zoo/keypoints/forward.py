@@ -25,7 +25,7 @@ LEAST = 0.001
 """Probability below which a candidate is dropped, as in Ultralytics' validation."""
 TOLERANCES = (0.5, 0.01, 0.5, 0.05)
 """Pixels, probability, pixels and map values by which a compiled form may differ."""
-WINDOW = 0.3
+WINDOW = 0.5
 """How far, in sizes of the object, a point's own map is believed against what the object's centre says of it: the
 standard deviation of a bell around that."""
 FAINT = 0.05
@@ -45,7 +45,7 @@ def known(key: str, network: Network, head: Module, side: int) -> Program:
 
 def from_maps(fitted: Fitted, maps: FloatArray, shape: Shape, stride: float) -> PoseOutput:
     """One image's objects from its maps (channels, h, w), best first, in pixels of its original."""
-    from scipy.ndimage import maximum_filter
+    from scipy.ndimage import maximum_filter  # type: ignore[import-untyped]  # it has no types
 
     parts = {name: part[0] for name, part in shape.split(maps[None]).items()}
     centres = _sigmoid(parts["centres"])
@@ -91,9 +91,9 @@ def from_known(
 
 def _output(
     fitted: Fitted,
-    boxes: FloatArray,
+    boxes: npt.NDArray[Any],
     probabilities: FloatArray,
-    points: FloatArray,
+    points: npt.NDArray[Any],
     located: FloatArray,
     seen: FloatArray,
 ) -> PoseOutput:
@@ -146,7 +146,8 @@ def _told(
     rows, columns = at(home)
     own_rows, own_columns = at(points)
     here = parts[f"{name}_here"][np.arange(count)[None], own_rows, own_columns]
-    return _sigmoid(odds + parts[name][:, rows, columns].T + here).astype(np.float32)
+    told: FloatArray = _sigmoid(odds + parts[name][:, rows, columns].T + here).astype(np.float32)
+    return told
 
 
 def _sigmoid(values: Any) -> Any:

@@ -31,11 +31,11 @@ class Hyperparameters:
     image_size: int = 0
     epochs: int = 0
     views: int = 0
-    batch: int = 8
+    batch: int = 6
     learning_rate: float = 4e-3
     weight_decay: float = 1e-3
     folds: int = 3
-    width: int = 48
+    width: int = 32
     zoom: float = 1.4
     shift: float = 0.1
     mosaic: float = 0.0
@@ -75,32 +75,32 @@ def settle(recipe: Recipe, longer: FloatArray, turn: float) -> Hyperparameters:
 
 def paced(hyper: Hyperparameters, count: int) -> Hyperparameters:
     """With views and epochs for so many images."""
-    views = hyper.views or int(np.clip(160 // max(count, 1), 2, 16))
+    views = hyper.views or int(np.clip(120 // max(count, 1), 2, 12))
     epochs = hyper.epochs or max(round(steps_for(count) * hyper.batch / max(count, 1)), 1)
     return replace(hyper, views=views, epochs=epochs)
 
 
 def steps_for(count: int) -> int:
     """Steps of the optimiser for so many images."""
-    return int(np.clip(60 * np.sqrt(count), 120, 400))
+    return int(np.clip(50 * np.sqrt(count), 120, 320))
 
 
 def turn_for(directions: Sequence[FloatArray]) -> float:
     """How far views may turn, in degrees, by the directions (objects, 2) from one point to another, for several pairs
-    of points: all around where objects lie every way, a little where they stand upright.
+    of points: twice as far as the objects themselves are turned.
 
-    The length of the mean direction is 1 where all are the same, and near 0 where none is preferred (Mardia and Jupp,
-    "Directional Statistics", 2000, section 2.3).
+    That is the circular standard deviation, from the length of the mean direction, which is 1 where all are the same
+    and near 0 where none is preferred (Mardia and Jupp, "Directional Statistics", 2000, section 2.3).
     """
     lengths = [
         float(np.linalg.norm((one / np.maximum(np.linalg.norm(one, axis=1, keepdims=True), 1e-6)).mean(axis=0)))
         for one in directions
         if len(one) >= ENOUGH
     ]
-    return ANY if lengths and float(np.median(lengths)) < SCATTERED else SLIGHT
+    spread = np.sqrt(-2 * np.log(np.clip(np.median(lengths), 1e-3, 1.0))) if lengths else 0.0
+    return float(np.clip(2 * np.degrees(spread), SLIGHT, ANY))
 
 
 ENOUGH = 4
-"""Objects by which one can tell whether they lie every way."""
-SCATTERED = 0.6
+"""Objects by which one can tell how they are turned."""
 ANY, SLIGHT = 180.0, 10.0

@@ -19,14 +19,14 @@ from model_zoo.object_detection.course import Course
 from model_zoo.object_detection.marks import Marks
 from model_zoo.object_detection.pixels import Fitted
 from model_zoo.object_detection.views import Picture
-from model_zoo.poses import UNKNOWN, match, sigmas, similarities, swapped, truth_of
+from model_zoo.poses import marked, match, sigmas, similarities, swapped, truth_of
 from model_zoo.types import FloatArray, LabelSpace, PoseExample, PoseOutput
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
-SHORTER = 0.6
+SHORTER = 0.5
 """Share of the final steps that a fold is trained for."""
 ALIKE = 0.3
 """Similarity from which on what the pretrained head found is taken for the true object."""
@@ -184,8 +184,7 @@ def _prior(material: Material, at: int, sigma: FloatArray, check: Callable[[], N
         np.zeros(count, np.bool_),
     )
     alike = similarities(table[..., :2], marks.places, marks.states, picture.boxes, sigma)
-    judged = (marks.states > UNKNOWN).any(axis=1)
-    for row, index in enumerate(match(alike, ALIKE, judged)):
+    for row, index in enumerate(match(alike, ALIKE, marked(marks.states))):
         if index >= 0:
             prior.places[index], prior.odds[index] = table[row, :, :2], table[row, :, 2]
             prior.cells[index] = corners[best[row]].reshape(2, 2).mean(axis=0)

@@ -235,7 +235,7 @@ class Network:
         import torch
 
         centres, strides = upstream.anchors(levels, self.head.stride)
-        table = raw.transpose(1, 2).unflatten(2, (-1, 3))
+        table = raw.transpose(1, 2).reshape(raw.shape[0], raw.shape[2], -1, 3)
         places = (table[..., :2] * 2 + (centres - 0.5)[:, None]) * strides[:, None]
         points: Tensor = torch.cat([places, table[..., 2:]], 3).flatten(2)
         return points

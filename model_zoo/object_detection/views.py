@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -114,7 +115,7 @@ def _warped(
     place = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]])
     if angle:
         turn = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1.0)
-        matrix, place = (_after(turn, one) for one in (matrix, place))
+        matrix, place = _after(turn, matrix), _after(turn, place)
     pixels = cv2.warpAffine(
         np.ascontiguousarray(small), matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=(GREY, GREY, GREY)
     )
@@ -136,9 +137,10 @@ def _mirrored(picture: Picture, pairs: tuple[int, ...]) -> Picture:
     return Picture(np.ascontiguousarray(picture.pixels[:, ::-1]), boxes, picture.labels, marks)
 
 
-def _after(second: npt.NDArray[np.floating], first: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+def _after(second: Any, first: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The matrix (2, 3) of one movement after another."""
-    return second @ np.vstack([first, [0, 0, 1]])
+    both: npt.NDArray[Any] = np.asarray(second, np.float64) @ np.vstack([first, [0, 0, 1]])
+    return both
 
 
 def _moved(boxes: FloatArray, matrix: npt.NDArray[np.floating]) -> FloatArray:

@@ -14,7 +14,7 @@ from model_zoo.calibration import Calibration
 from model_zoo.errors import CheckpointError
 from model_zoo.postprocess.base import DetectionDecision, Postprocess
 from model_zoo.postprocess.detection_fit import Candidates, calibrate, join, judge, shape_of, thresholds
-from model_zoo.types import DetectionOutput, FloatArray, LabelSpace, Output, PoseOutput, Target
+from model_zoo.types import DetectionOutput, FloatArray, LabelSpace, Output, PoseOutput, Target, boxes_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -59,7 +59,7 @@ class DetectionPostprocess(Postprocess):
         """As promised; boxes, not images, of labels outside the space are left out."""
         known = frozenset(labels.names)
         pairs = [
-            (output, tuple(box for box in truth if box.label in known))
+            (output, tuple(box for box in boxes_of(truth) if box.label in known))
             for output, truth in zip(outputs, truths, strict=True)
             if isinstance(output, DetectionOutput) and isinstance(truth, tuple)
         ]

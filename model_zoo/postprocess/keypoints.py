@@ -183,7 +183,8 @@ def _judge(
         located.append(output.located[index[chosen[hit]]])
         seen.append(output.seen[index[chosen[hit]]])
         states.append(own.states[taken[hit]])
-    return Evidence(confidence, kind, right, counts), _Points(*map(np.concatenate, (located, seen, states)))
+    points = _Points(np.concatenate(located), np.concatenate(seen), np.concatenate(states))
+    return Evidence(confidence, kind, right, counts), points
 
 
 def likeness(output: PoseOutput, index: npt.NDArray[np.int64], truth: Truth, sigma: FloatArray) -> FloatArray:

@@ -16,8 +16,8 @@ SAME = Augmentation(zoom=1.0, shift=0.0, mosaic=0.0, colour=0.0, mirror=False)
 def picture() -> Picture:
     """Two white dots of different sizes on black, a point on each."""
     pixels = np.zeros((120, 160, 3), np.uint8)
-    pixels[37:44, 27:34] = 255
-    pixels[68:73, 98:103] = 255
+    pixels[34:47, 24:37] = 255
+    pixels[65:76, 95:106] = 255
     marks = Marks(np.float32([[[30.5, 40.5], [100.5, 70.5]]]), np.array([[2, 1]]), np.array([True]))
     return Picture(pixels, np.float32([[20, 30, 110, 80]]), np.array([0]), marks)
 
