@@ -1,8 +1,8 @@
 """What is trained for points: small layers on the frozen levels of a pretrained network, for every cell of the finest.
 
 Objects are found by their centres, with their sides and their points relative to these, and each point once more by a
-map of its own, as in CenterNet (Zhou et al. 2019, "Objects as Points", https://arxiv.org/abs/1904.07850). Two trunks
-that share nothing are two models: the main one learns from all located points, the extra one which points are visible.
+map of its own, as in CenterNet (Zhou et al. 2019, "Objects as Points", https://arxiv.org/abs/1904.07850). Two models
+that share nothing trained: the main one learns from all located points, the extra one which points are visible.
 """
 
 from __future__ import annotations
@@ -32,11 +32,16 @@ class Shape:
     width: int = 32
 
     @property
-    def main(self) -> dict[str, int]:
-        """Channels of the main model's outputs."""
-        k = self.points
-        places = {"centres": self.kinds, "sides": 4, "shifts": 2 * k, "heat": k, "refined": 2 * k}
-        return {**(places if self.whole else {}), "located": k, "located_here": k}
+    def objects(self) -> dict[str, int]:
+        """Channels of what the main model says of an object in the cell of its centre."""
+        found = {"centres": self.kinds, "sides": 4, "shifts": 2 * self.points}
+        return {**(found if self.whole else {}), "located": self.points}
+
+    @property
+    def places(self) -> dict[str, int]:
+        """Channels of what it says of each point where that is."""
+        found = {"heat": self.points, "refined": 2 * self.points}
+        return {**(found if self.whole else {}), "located_here": self.points}
 
     @property
     def seeing(self) -> dict[str, int]:
@@ -46,7 +51,7 @@ class Shape:
     def split(self, maps: Any) -> dict[str, Any]:
         """Maps (b, channels, h, w), of torch or NumPy, by name."""
         found, start = {}, 0
-        for name, count in {**self.main, **self.seeing}.items():
+        for name, count in {**self.objects, **self.places, **self.seeing}.items():
             found[name] = maps[:, start : start + count]
             start += count
         return found
@@ -90,18 +95,16 @@ def _head_class() -> Any:
     class Head(nn.Module):
         def __init__(self, channels: list[int], shape: Shape) -> None:
             super().__init__()
-            self.main = Trunk(channels, shape.width, sum(shape.main.values()), 3)
-            # What is asked of single cells needs no neighbours, and costs a tenth without.
-            self.seeing = Trunk(channels, shape.width, sum(shape.seeing.values()), 1)
-            begin = [
-                RARE if name in ("centres", "heat") else 0.0 for name, count in shape.main.items() for _ in range(count)
-            ]
-            for trunk, bias in ((self.main, begin), (self.seeing, [0.0] * sum(shape.seeing.values()))):
-                trunk.last.bias = nn.Parameter(torch.tensor(bias))
+            # The frozen levels know what is around a cell; only where a point is exactly takes another look at that.
+            parts = ((shape.objects, 1), (shape.places, 3), (shape.seeing, 1))
+            self.trunks = nn.ModuleList(Trunk(channels, shape.width, sum(p.values()), reach) for p, reach in parts)
+            for trunk, (part, _) in zip(self.trunks, parts, strict=True):
+                begin = [RARE if name in ("centres", "heat") else 0.0 for name in part for _ in range(part[name])]
+                trunk.last.bias = nn.Parameter(torch.tensor(begin))
                 if not shape.whole:  # it begins with what the pretrained head says
                     nn.init.zeros_(trunk.last.weight)
 
         def forward(self, levels: list[Tensor]) -> Tensor:
-            return torch.cat([self.main(levels), self.seeing(levels)], 1)
+            return torch.cat([trunk(levels) for trunk in self.trunks], 1)
 
     return Head
