@@ -168,7 +168,7 @@ def match(alike: FloatArray, least: float, judged: npt.NDArray[np.bool_]) -> npt
 
 def marked(states: States) -> npt.NDArray[np.bool_]:
     """Which objects have a point of which anything is known, (n,)."""
-    some: npt.NDArray[np.bool_] = (states > UNKNOWN).any(axis=1)
+    some: npt.NDArray[np.bool_] = np.asarray((states > UNKNOWN).any(axis=1), np.bool_)
     return some
 
 

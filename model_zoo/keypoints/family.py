@@ -132,7 +132,7 @@ class YoloPoseV1(YoloPoseFamily):
     architecture: ClassVar[str] = "yolov8n-pose"
 
 
-def _shape(labels: LabelSpace, *, whole: bool, width: int = 32) -> Shape:
+def _shape(labels: LabelSpace, *, whole: bool, width: int = 48) -> Shape:
     return Shape(len(kinds_of(labels)), len(labels), whole, width)
 
 

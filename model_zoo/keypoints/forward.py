@@ -56,7 +56,7 @@ def from_maps(fitted: Fitted, maps: FloatArray, shape: Shape, stride: float) -> 
     home = np.stack([columns, rows], axis=1) + 0.5
     left, top, right, bottom = distances_of(parts["sides"][:, rows, columns])
     boxes = np.stack([home[:, 0] - left, home[:, 1] - top, home[:, 0] + right, home[:, 1] + bottom], axis=1)
-    shifts = parts["shifts"][:, rows, columns].T.reshape(len(rows), -1, 2) * REACH
+    shifts = parts["shifts"][:, rows, columns].T.reshape(len(rows), shape.points, 2) * REACH
     points = _snapped(home[:, None] + shifts, (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=1.0), parts)
     odds = np.zeros((len(rows), shape.points), np.float32)
     located, seen = (_told(parts, name, home, points, odds) for name in ("located", "seen"))
@@ -80,7 +80,7 @@ def from_known(
     best = given.max(axis=1, initial=0.0)
     likely = np.flatnonzero(best > LEAST)
     chosen = likely[np.argsort(-best[likely], kind="stable")[:MOST]]
-    table = points[chosen].reshape(len(chosen), -1, 3)[:, list(columns)]
+    table = points[chosen].reshape(len(chosen), points.shape[1] // 3, 3)[:, list(columns)]
     parts = {name: part[0] for name, part in shape.split(maps[None]).items()}
     stride = fitted.pixels.shape[1] / maps.shape[-1]
     home = corners[chosen].reshape(-1, 2, 2).mean(axis=1) / stride

@@ -29,7 +29,7 @@ class Shape:
     kinds: int
     points: int
     whole: bool
-    width: int = 32
+    width: int = 48
 
     @property
     def objects(self) -> dict[str, int]:
@@ -97,8 +97,9 @@ def _head_class() -> Any:
             super().__init__()
             # The frozen levels know what is around a cell; only where a point is exactly takes another look at that.
             parts = ((shape.objects, 1), (shape.places, 3), (shape.seeing, 1))
-            self.trunks = nn.ModuleList(Trunk(channels, shape.width, sum(p.values()), reach) for p, reach in parts)
-            for trunk, (part, _) in zip(self.trunks, parts, strict=True):
+            trunks = [Trunk(channels, shape.width, sum(part.values()), reach) for part, reach in parts]
+            self.trunks = nn.ModuleList(trunks)
+            for trunk, (part, _) in zip(trunks, parts, strict=True):
                 begin = [RARE if name in ("centres", "heat") else 0.0 for name in part for _ in range(part[name])]
                 trunk.last.bias = nn.Parameter(torch.tensor(begin))
                 if not shape.whole:  # it begins with what the pretrained head says

@@ -31,11 +31,11 @@ class Hyperparameters:
     image_size: int = 0
     epochs: int = 0
     views: int = 0
-    batch: int = 6
-    learning_rate: float = 4e-3
+    batch: int = 4
+    learning_rate: float = 1e-2
     weight_decay: float = 1e-3
     folds: int = 3
-    width: int = 32
+    width: int = 48
     zoom: float = 1.4
     shift: float = 0.1
     mosaic: float = 0.0
@@ -82,7 +82,7 @@ def paced(hyper: Hyperparameters, count: int) -> Hyperparameters:
 
 def steps_for(count: int) -> int:
     """Steps of the optimiser for so many images."""
-    return int(np.clip(50 * np.sqrt(count), 120, 320))
+    return int(np.clip(75 * np.sqrt(count), 150, 450))
 
 
 def turn_for(directions: Sequence[FloatArray]) -> float:

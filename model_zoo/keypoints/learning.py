@@ -175,7 +175,7 @@ def _prior(material: Material, at: int, sigma: FloatArray, check: Callable[[], N
         corners, probabilities, points = _known(material, material.cache.levels([at]))
     best = np.argsort(-probabilities.max(axis=1), kind="stable")[:300]
     best = best[probabilities[best].max(axis=1) > 0.05]
-    table = points[best].reshape(len(best), -1, 3)[:, list(material.meaning.points)]
+    table = points[best].reshape(len(best), points.shape[1] // 3, 3)[:, list(material.meaning.points)]
     count = len(picture.boxes)
     prior = Prior(
         np.zeros((count, len(sigma), 2), np.float32),
