@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
-GROUPS = 8
 REACH = 4.0
 """Cells that a step of one in the outputs for distances means."""
 RARE = -4.0
@@ -78,7 +77,7 @@ def _head_class() -> Any:
         def __init__(self, channels: list[int], width: int, outputs: int, reach: int) -> None:
             super().__init__()
             self.reduce = nn.ModuleList(nn.Conv2d(count, width, 1) for count in channels)
-            self.normal = nn.GroupNorm(GROUPS, width)
+            self.normal = nn.LayerNorm(width)
             self.near = nn.Conv2d(width, width, reach, padding=reach // 2)
             self.last = nn.Conv2d(width, outputs, 1)
 
@@ -88,7 +87,8 @@ def _head_class() -> Any:
                 joined = joined + functional.interpolate(
                     layer(level), size=joined.shape[-2:], mode="bilinear", align_corners=False
                 )
-            hidden = functional.silu(self.normal(joined))
+            # Cell by cell: what else the image shows, or how it was padded, must not matter.
+            hidden = functional.silu(self.normal(joined.permute(0, 2, 3, 1)).permute(0, 3, 1, 2))
             found: Tensor = self.last(functional.silu(self.near(hidden)))
             return found
 

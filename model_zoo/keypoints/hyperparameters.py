@@ -69,7 +69,6 @@ def settle(recipe: Recipe, longer: FloatArray, turn: float) -> Hyperparameters:
         hyper,
         image_size=-(-side // 32) * 32,
         turn=turn if hyper.turn < 0 else hyper.turn,
-        width=-(-hyper.width // 8) * 8,
     )
 
 
