@@ -35,6 +35,8 @@ KNOWN_SIDE = 640
 KNOWN_VIEWS = 4
 KNOWN_STEPS = 60
 """Of a head that only says what is known of points: it begins with what the pretrained one says."""
+KNOWN_RATE = 0.1
+"""Share of the learning rate, for the same reason."""
 GOOD = 0.5
 """Average precision on what people have drawn, from which on the pretrained head is kept without trying another."""
 PAIRS = 10
@@ -109,6 +111,7 @@ class YoloPoseFamily(BasedFamily):
         tried: list[tuple[float, Learnt, Shape, Hyperparameters, Meaning | None]] = []
         if hyper.points != NEW and may:
             own = replace(hyper, image_size=KNOWN_SIDE, views=hyper.views or KNOWN_VIEWS, turn=0.0)
+            own = replace(own, learning_rate=hyper.learning_rate * KNOWN_RATE)
             own = replace(own, epochs=own.epochs or max(round(KNOWN_STEPS * own.batch / len(examples)), 1))
             shape = _shape(labels, whole=False, width=hyper.width)
             material = gather(base, examples, labels, sizes, shape, own, seed, course, meaning)

@@ -29,6 +29,8 @@ USUAL = 0.6
 ENOUGH = 30
 """Points of found objects from which on the two thresholds are fitted."""
 THRESHOLDS = np.round(np.arange(0.05, 0.96, 0.05), 2)
+HELD = 0.05
+"""Share of points that a threshold one away from the usual must tell rightly in addition: few images say little."""
 RIGHT = 0.5
 """Object keypoint similarity from which on a found object is the true one; an overlap, where that has no points."""
 OVERLAP = 0.65
@@ -202,7 +204,7 @@ def _fitted(points: _Points) -> tuple[float, float]:
     known = points.states > UNKNOWN
 
     def best(scores: Sequence[float]) -> float:
-        doubts = np.abs(THRESHOLDS - USUAL) * 1e-3
+        doubts = np.abs(THRESHOLDS - USUAL) * HELD
         return float(THRESHOLDS[int((np.array(scores) - doubts).argmax())])
 
     located = best([float(((points.located >= least) == known).mean()) for least in THRESHOLDS])
