@@ -59,7 +59,7 @@ def _imported() -> Any:
     return tasks
 
 
-HEADS = {"detection": "Detect", "segmentation": "Segment"}
+HEADS = {"detection": "Detect", "segmentation": "Segment", "pose": "Pose"}
 """What Ultralytics calls the last layer of a network that solves a task."""
 
 
@@ -81,7 +81,7 @@ def load(file: Path, task: str = "detection") -> Any:
     return network.float().eval()
 
 
-SUFFIXES = {"detection": "", "segmentation": "-seg"}
+SUFFIXES = {"detection": "", "segmentation": "-seg", "pose": "-pose"}
 """What the names of Ultralytics' files for a task end in."""
 
 
@@ -92,8 +92,12 @@ def build(architecture: str, task: str = "detection") -> Any:
     tasks = _tasks()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        made = {"detection": tasks.DetectionModel, "segmentation": tasks.SegmentationModel}[task]
-        return made(f"{architecture}.yaml", nc=80, verbose=False).eval()
+        made = {
+            "detection": tasks.DetectionModel,
+            "segmentation": tasks.SegmentationModel,
+            "pose": tasks.PoseModel,
+        }[task]
+        return made(f"{architecture}.yaml", verbose=False).eval()
 
 
 def detection_loss(head: Any, weights: FloatArray, *, masks: bool = False) -> Any:
