@@ -75,14 +75,15 @@ def read(folder: Path, family: str, labels: LabelSpace | None = None) -> Checkpo
 
 
 def _refuse_other_labels(got: LabelSpace, wanted: LabelSpace) -> None:
-    if (got.names, got.multiple) != (wanted.names, wanted.multiple):
+    if (got.names, got.multiple, got.objects) != (wanted.names, wanted.multiple, wanted.objects):
         raise CheckpointError(
             f"Got a checkpoint for {_spoken(got)}, wanted {_spoken(wanted)}, in this order; train again."
         )
 
 
 def _spoken(labels: LabelSpace) -> str:
-    return f"{'several' if labels.multiple else 'one'} of the labels {list(labels.names)}"
+    of = f" of {list(labels.objects)}" if labels.objects else ""
+    return f"{'several' if labels.multiple else 'one'} of the labels {list(labels.names)}{of}"
 
 
 def _labels_to_json(labels: LabelSpace) -> dict[str, Any]:
@@ -91,6 +92,7 @@ def _labels_to_json(labels: LabelSpace) -> dict[str, Any]:
         "multiple": labels.multiple,
         "descriptions": [list(words) for words in labels.descriptions],
         "ordered": labels.ordered,
+        "objects": list(labels.objects),
     }
 
 
@@ -100,4 +102,5 @@ def _labels_from_json(value: Any) -> LabelSpace:
         bool(value["multiple"]),
         tuple(tuple(words) for words in value["descriptions"]),
         bool(value.get("ordered", False)),
+        tuple(value.get("objects", ())),
     )

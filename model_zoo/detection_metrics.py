@@ -80,11 +80,11 @@ def average_precisions(
         ]
         for row, least in enumerate(overlaps):
             hits = [match_shares(share, least) >= 0 for share in chosen]
-            table[row, index] = _interpolated(np.concatenate(hits)[order], total)
+            table[row, index] = interpolated(np.concatenate(hits)[order], total)
     return table
 
 
-def _interpolated(right: npt.NDArray[np.bool_], total: int) -> float:
+def interpolated(right: npt.NDArray[np.bool_], total: int) -> float:
     """The mean over recalls of the highest precision at that recall or beyond; `right` is best confidence first."""
     hits = right.cumsum()
     precision = hits / np.arange(1, len(hits) + 1)

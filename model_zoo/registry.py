@@ -14,6 +14,7 @@ from model_zoo.errors import UnknownFamily, WeightsNotFound
 from model_zoo.image_classification.efficientnet_lite0_linear import EfficientNetLite0Linear
 from model_zoo.image_classification.mobilenet_v2_linear import MobileNetV2Linear
 from model_zoo.instance_segmentation.yolo_seg import YoloSegV1
+from model_zoo.keypoints.family import YoloPoseV1
 from model_zoo.named_entities.family import MiniLMTagger
 from model_zoo.object_detection.family import YoloV1, YoloV3Tiny
 from model_zoo.runtime import shared_runtime
@@ -28,6 +29,7 @@ FAMILIES: tuple[type[Family], ...] = (
     YoloV1,
     YoloV3Tiny,
     YoloSegV1,
+    YoloPoseV1,
     MiniLMTagger,
     ShowAndTell,
 )

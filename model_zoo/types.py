@@ -31,6 +31,7 @@ class TaskKind(str, Enum):
     IMAGE_CLASSIFICATION = "image_classification"
     INSTANCE_SEGMENTATION = "instance_segmentation"
     OBJECT_DETECTION = "object_detection"
+    KEYPOINTS = "keypoints"
     TEXT_CLASSIFICATION = "text_classification"
     NAMED_ENTITIES = "named_entities"
 
@@ -42,13 +43,15 @@ class LabelSpace:
     `multiple` says whether several labels may hold at once (independent sigmoids) or exactly one
     does (a softmax). `descriptions` are what each label is called in words, its aliases and hints
     included, for models that work before any label exists; one tuple per label. `ordered` says that the labels are
-    steps of a scale, from its lowest to its highest.
+    steps of a scale, from its lowest to its highest. Where the labels are those of points, `objects` are those of the
+    boxes that hold them, if these have any.
     """
 
     names: tuple[str, ...]
     multiple: bool = False
     descriptions: tuple[tuple[str, ...], ...] = ()
     ordered: bool = False
+    objects: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(set(self.names)) != len(self.names):
@@ -123,6 +126,34 @@ class Mask:
         return (float(self.left), float(self.top), float(self.left + self.columns), float(self.top + self.rows))
 
 
+class Visibility(str, Enum):
+    """What is known of a point of an object: seen, hidden by something while its place is known, or nowhere."""
+
+    VISIBLE = "visible"
+    OCCLUDED = "occluded"
+    OUT_OF_VIEW = "out_of_view"
+
+
+@dataclass(frozen=True)
+class Keypoint:
+    """A labelled point in pixels as of `Box`. `visible` is False where something hides it; a point out of view is
+    none."""
+
+    label: str
+    x: float
+    y: float
+    visible: bool = True
+
+
+@dataclass(frozen=True)
+class Pose:
+    """An object by its points, each label at most once, and by the box that people drew around it; None where they
+    drew none. The label of a box that nobody named is empty."""
+
+    points: tuple[Keypoint, ...]
+    box: Box | None = None
+
+
 Labels = frozenset[str]
 """What is true of a classified item: the names that apply."""
 
@@ -149,7 +180,10 @@ Masks = tuple[Mask, ...]
 Objects = tuple[Box | Mask, ...]
 """Boxes or masks, where either will do."""
 
-Target = Labels | Boxes | Masks | Spans | Captions
+Poses = tuple[Pose, ...]
+"""What is true of an image for keypoints: every object, none left out."""
+
+Target = Labels | Boxes | Masks | Poses | Spans | Captions
 """The union of all that people say of an item; grows with the kinds of task."""
 
 
@@ -193,7 +227,15 @@ class InstanceExample:
     masks: Masks
 
 
-Example = ClassificationExample | DetectionExample | InstanceExample | EntityExample | CaptionExample
+@dataclass(frozen=True)
+class PoseExample:
+    """One labelled image: all its objects with their points."""
+
+    item: Item
+    poses: Poses
+
+
+Example = ClassificationExample | DetectionExample | InstanceExample | PoseExample | EntityExample | CaptionExample
 """The union of all example types; grows with the kinds of task."""
 
 
@@ -254,7 +296,25 @@ class InstanceOutput(DetectionOutput):
     frame: tuple[float, float, float, float]
 
 
-Output = ClassificationOutput | DetectionOutput | InstanceOutput | EntityOutput | CaptionOutput
+@dataclass(frozen=True)
+class PoseOutput:
+    """Candidates as of `DetectionOutput`, n of them, with all k points of each, in the label space's order.
+
+    `probabilities` of shape (n, objects), of one column where objects have no names; `points` of shape (n, k, 2), x and
+    y in pixels of the upright image, which may lie outside of it; `located` (n, k), how probable it is that the
+    point's place can be told, and `seen` (n, k), that nothing hides it; each by itself.
+    """
+
+    boxes: FloatArray
+    probabilities: FloatArray
+    points: FloatArray
+    located: FloatArray
+    seen: FloatArray
+    width: int
+    height: int
+
+
+Output = ClassificationOutput | DetectionOutput | InstanceOutput | PoseOutput | EntityOutput | CaptionOutput
 """The union of all output types; grows with the kinds of task."""
 
 
@@ -264,6 +324,8 @@ def example(kind: TaskKind, item: Item, target: Target) -> Example:
         return DetectionExample(item, all_of(Box, target))
     if kind is TaskKind.INSTANCE_SEGMENTATION:
         return InstanceExample(item, all_of(Mask, target))
+    if kind is TaskKind.KEYPOINTS:
+        return PoseExample(item, all_of(Pose, target))
     if kind is TaskKind.NAMED_ENTITIES:
         return EntityExample(item, all_of(Span, target))
     if kind is TaskKind.CAPTIONS and isinstance(target, Captions):
@@ -273,8 +335,8 @@ def example(kind: TaskKind, item: Item, target: Target) -> Example:
     raise TypeError(f"Got {spoken(target)}, wanted something else to learn {kind.value} from.")
 
 
-Region = TypeVar("Region", Box, Mask, Span)
-"""A part of an item with a label."""
+Region = TypeVar("Region", Box, Mask, Pose, Span)
+"""A part of an item that is labelled."""
 
 
 def all_of(wanted: type[Region], target: Target) -> tuple[Region, ...]:

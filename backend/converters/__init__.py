@@ -11,6 +11,7 @@ from backend.converters.brush_labels import BrushLabelsConverter
 from backend.converters.choices import ChoicesConverter
 from backend.converters.ellipse_labels import EllipseLabelsConverter
 from backend.converters.hypertext_labels import HyperTextLabelsConverter
+from backend.converters.keypoint_labels import KeyPointLabelsConverter
 from backend.converters.labels import LabelsConverter
 from backend.converters.paragraph_labels import ParagraphLabelsConverter
 from backend.converters.polygon_labels import PolygonLabelsConverter
@@ -36,6 +37,7 @@ CONVERTERS: Mapping[str, Converter] = {
         PolygonLabelsConverter(),
         BitmaskLabelsConverter(),
         EllipseLabelsConverter(),
+        KeyPointLabelsConverter(),
         TextAreaConverter(),
         LabelsConverter(),
         HyperTextLabelsConverter(),

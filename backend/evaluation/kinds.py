@@ -10,6 +10,7 @@ from backend.evaluation.classification import ClassificationEvaluation
 from backend.evaluation.detection import DetectionEvaluation
 from backend.evaluation.entities import EntityEvaluation
 from backend.evaluation.instance_segmentation import InstanceEvaluation
+from backend.evaluation.keypoints import KeypointEvaluation
 from backend.evaluation.ordered import OrderedEvaluation
 from model_zoo.types import LabelSpace, TaskKind
 
@@ -20,6 +21,7 @@ EVALUATIONS: Mapping[TaskKind, Evaluation] = {
     TaskKind.IMAGE_CLASSIFICATION: _CLASSIFICATION,
     TaskKind.INSTANCE_SEGMENTATION: InstanceEvaluation(),
     TaskKind.OBJECT_DETECTION: DetectionEvaluation(),
+    TaskKind.KEYPOINTS: KeypointEvaluation(),
     TaskKind.TEXT_CLASSIFICATION: _CLASSIFICATION,
     TaskKind.NAMED_ENTITIES: EntityEvaluation(),
 }

@@ -149,6 +149,7 @@ class Teacher:
         learnt_from = fingerprint(
             training,
             *(chosen.name, control.model_path, labels.names, labels.multiple, self._seed),
+            *([labels.objects] if labels.objects else []),
             *([recipe] if recipe != Recipe() else []),
         )
         if not training or self._is_settled(champion, learnt_from, held_back):

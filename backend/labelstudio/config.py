@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -20,6 +20,7 @@ from backend.errors import InvalidConfig
 from backend.labelstudio.controls import (
     LABELLED_APART,
     MARKED_IN_PLACE,
+    PARENTS,
     TRAINABLE,
     UNLABELLED,
     Control,
@@ -81,11 +82,15 @@ def parse_config(xml: str) -> LabellingConfig:
     elements = list(_walk(_root(xml)))
     objects = {element.attrib["name"]: element for element in elements if _is_object(element)}
     namers = _namers(elements)
+    companions = _companions(elements)
+    apart = [*namers.values(), *(part for parts in companions.values() for part in parts)]
     controls: list[Control] = []
     skipped: list[str] = []
     for element in elements:
-        if _is_control(element) and element not in namers.values():
+        if _is_control(element) and element not in apart:
             found = _read_control(element, objects, namers.get(element.attrib["name"]))
+            if isinstance(found, Control) and found.name in companions:
+                found = _accompanied(found, companions[found.name], namers)
             if isinstance(found, Control):
                 controls.append(found)
             else:
@@ -180,6 +185,59 @@ def _namers(elements: Sequence[ElementTree.Element]) -> dict[str, ElementTree.El
     }
 
 
+def _companions(elements: Sequence[ElementTree.Element]) -> dict[str, list[ElementTree.Element]]:
+    """For each control of points, by its name, the shapes that hold them and the choices that say whether they can be
+    seen: the first of each on the same object that is not another one's already."""
+    found: dict[str, list[ElementTree.Element]] = {}
+    taken: list[ElementTree.Element] = []
+    for element in filter(_is_points, elements):
+        others = [
+            other
+            for other in elements
+            if _is_control(other) and other not in taken and other.attrib["toName"] == element.attrib["toName"]
+        ]
+        parents = [other for other in others if _CANONICAL.get(other.tag.lower()) in PARENTS]
+        choices = [other for other in others if _is_visibility(other, element.attrib["name"])]
+        found[element.attrib["name"]] = parts = [*parents[:1], *choices[:1]]
+        taken += parts
+    return found
+
+
+def _is_points(element: ElementTree.Element) -> bool:
+    """Points that prompt a smart tool are not labels of anything."""
+    return _is_control(element) and element.tag.lower() == "keypointlabels" and lowered(element).get("smart") != "true"
+
+
+def _is_visibility(element: ElementTree.Element, points: str) -> bool:
+    attributes = lowered(element)
+    if element.tag.lower() != "choices" or attributes.get("perregion") != "true":
+        return False
+    asked = {name.strip() for name in attributes.get("whentagname", points).split(",")}
+    return points in asked and any(label.visibility is not None for label in _labels(element))
+
+
+def _accompanied(
+    control: Control, parts: Sequence[ElementTree.Element], namers: Mapping[str, ElementTree.Element]
+) -> Control:
+    """`control` with the controls that its answers are made of beside it."""
+    parent = visibility = None
+    for element in parts:
+        namer = namers.get(element.attrib["name"])
+        other = replace(
+            control,
+            name=element.attrib["name"],
+            tag=_CANONICAL[element.tag.lower()],
+            labels=_labels(element if namer is None else namer),
+            attributes=lowered(element),
+            labels_name=namer.attrib["name"] if namer is not None else None,
+        )
+        if other.tag == "Choices":
+            visibility = other
+        else:
+            parent = other
+    return replace(control, parent=parent, visibility=visibility)
+
+
 def _read_control(
     element: ElementTree.Element, objects: Mapping[str, ElementTree.Element], namer: ElementTree.Element | None
 ) -> Control | str:
@@ -217,6 +275,8 @@ def _obstacle(
         return f'its toName is "{shorten(to_name)}", and {several}.'
     if _CANONICAL.get(target.tag.lower()) not in TRAINABLE[tag]:
         return f"there is no model for {tag} on {target.tag} yet."
+    if tag == "KeyPointLabels" and attributes.get("smart") == "true":
+        return 'its points prompt a smart tool; without smart="true" they are learnt.'
     if attributes.get("perregion") == "true":
         return "controls that label single regions (perRegion) cannot be learnt yet."
     return _source_obstacle(element, target)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from backend.errors import InvalidConfig
+from model_zoo.types import Visibility
 
 CLASSIFIED = frozenset({"Text", "HyperText", "Paragraphs", "Image"})
 """Object tags that can be classified as a whole."""
@@ -27,6 +28,7 @@ TRAINABLE: Mapping[str, frozenset[str]] = {
     "PolygonLabels": frozenset({"Image"}),
     "BitmaskLabels": frozenset({"Image"}),
     "EllipseLabels": frozenset({"Image"}),
+    "KeyPointLabels": frozenset({"Image"}),
 }
 """Control tags that can be learnt, with the object tags they can be learnt on."""
 
@@ -46,6 +48,22 @@ ORDERED = frozenset({"Rating"})
 
 _CHOICE = {"Taxonomy": "multiple"}
 """How many labels hold at once where a tag says nothing; one, mostly."""
+
+PARENTS = frozenset({"RectangleLabels", "Rectangle"})
+"""Shapes on the same object that hold the points of a `KeyPointLabels`, and are learnt with it."""
+
+VISIBILITIES: Mapping[str, Visibility] = {
+    **dict.fromkeys(("visible", "seen", "clear", "in view", "yes"), Visibility.VISIBLE),
+    **dict.fromkeys(
+        ("occluded", "hidden", "obscured", "covered", "invisible", "not visible", "estimated", "no"),
+        Visibility.OCCLUDED,
+    ),
+    **dict.fromkeys(
+        ("out of view", "out of frame", "out of image", "outside", "absent", "missing", "truncated", "not labeled"),
+        Visibility.OUT_OF_VIEW,
+    ),
+}
+"""What choices about a single point mean, by their names, aliases, hints or `predicted_values`, in any case."""
 
 _OPTION = "prelabel_"
 _RECIPE = "prelabel_recipe"
@@ -71,6 +89,12 @@ class Label:
     def name(self) -> str:
         """What annotations and predictions hold."""
         return self.alias or self.value
+
+    @property
+    def visibility(self) -> Visibility | None:
+        """What it says of a single point, if anything."""
+        words = (" ".join(re.sub(r"[_-]", " ", word).casefold().split()) for word in self.descriptions)
+        return next((VISIBILITIES[word] for word in words if word in VISIBILITIES), None)
 
     @property
     def descriptions(self) -> tuple[str, ...]:
@@ -99,10 +123,15 @@ class Control:
     """The object tag's own, with names in lower case."""
     labels_name: str | None = None
     """The control that gives this one's shapes their labels, where that is another one."""
+    parent: Control | None = None
+    """The control whose shapes hold this one's points."""
+    visibility: Control | None = None
+    """The per-region choices that say of each point whether it can be seen."""
 
     def owns(self, from_name: object) -> bool:
         """Whether a region with this `from_name` is part of an answer to this control."""
-        return from_name == self.name or (self.labels_name is not None and from_name == self.labels_name)
+        own = from_name == self.name or (self.labels_name is not None and from_name == self.labels_name)
+        return own or any(other is not None and other.owns(from_name) for other in (self.parent, self.visibility))
 
     @property
     def multiple(self) -> bool:

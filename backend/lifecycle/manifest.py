@@ -13,12 +13,27 @@ from typing import Any
 import numpy as np
 
 from backend.converters import CONVERTERS
-from backend.converters.geometry import in_pixels
+from backend.converters.geometry import WHOLE, in_pixels
 from backend.jobs.examples import TEACHES, answer_of
 from backend.labelstudio.config import Control, LabellingConfig
 from backend.store.records import Annotation, Record
 from model_zoo.masks import part_of
-from model_zoo.types import Captions, Item, Labels, Mask, Objects, Span, Target, TaskKind, objects_of, some_of
+from model_zoo.types import (
+    Captions,
+    Item,
+    Keypoint,
+    Labels,
+    Mask,
+    Objects,
+    Pose,
+    Poses,
+    Span,
+    Target,
+    TaskKind,
+    all_of,
+    objects_of,
+    some_of,
+)
 
 DEPTH = 3
 """Channels, which the format wants; pictures are read as RGB."""
@@ -46,16 +61,7 @@ def _attributes(control: Control, record: Record) -> dict[str, Any]:
     if target is None:
         return {}
     annotation = _behind(control, record, target)
-    kind = CONVERTERS[control.tag].kind(control)
-    if isinstance(target, Captions):
-        value: Any = list(target.texts)
-        more: dict[str, Any] = {"type": "prelabel/captions"}  # the format has none of its own
-    elif kind is TaskKind.NAMED_ENTITIES:
-        value, more = _spans(control, target, record)
-    elif isinstance(target, tuple):
-        value, more = _objects(control, objects_of(target), annotation)
-    else:
-        value, more = _labels(control, target)
+    value, more = _written(control, target, record, annotation)
     metadata = {
         **more,
         "job-name": "prelabel",
@@ -78,6 +84,20 @@ def _behind(control: Control, record: Record, target: Target) -> Annotation:
         if item.provenance is provenance and CONVERTERS[control.tag].decode(control, item.result) == target
     ]
     return given[-1]
+
+
+def _written(control: Control, target: Target, record: Record, annotation: Annotation) -> tuple[Any, dict[str, Any]]:
+    """What is said, in the format's words, and what its metadata says of it."""
+    kind = CONVERTERS[control.tag].kind(control)
+    if isinstance(target, Captions):
+        return list(target.texts), {"type": "prelabel/captions"}  # the format has none of its own
+    if isinstance(target, frozenset):
+        return _labels(control, target)
+    if kind is TaskKind.NAMED_ENTITIES:
+        return _spans(control, target, record)
+    if kind is TaskKind.KEYPOINTS:
+        return _poses(control, all_of(Pose, target), annotation)
+    return _objects(control, objects_of(target), annotation)
 
 
 def _labels(control: Control, target: Labels) -> tuple[Any, dict[str, Any]]:
@@ -131,6 +151,33 @@ def _runs(mask: Mask) -> list[int]:
     flat = np.concatenate([[False], part_of(mask).ravel()])
     edges = np.flatnonzero(flat[1:] != flat[:-1])
     return [int(run) for run in np.diff([0, *edges.tolist(), len(flat) - 1])]
+
+
+def _poses(control: Control, target: Poses, annotation: Annotation) -> tuple[Any, dict[str, Any]]:
+    """Objects as of boxes, each with its points; a box is there where people drew one."""
+    width, height = _size(annotation.result)
+    names, objects = control.label_names, control.parent.label_names if control.parent else ()
+    drawn = []
+    for pose in target:
+        placed: dict[str, Any] = {"keypoints": [_point(names, point, width, height) for point in pose.points]}
+        if pose.box is not None:
+            left, top, right, bottom = (round(value) for value in in_pixels(pose.box, width, height).corners)
+            placed |= {"left": left, "top": top, "width": right - left, "height": bottom - top}
+            placed |= {"class_id": objects.index(pose.box.label)} if pose.box.label in objects else {}
+        drawn.append(placed)
+    metadata = {
+        "objects": [{"confidence": 1} for _ in drawn],
+        "keypoint-map": {str(index): name for index, name in enumerate(names)},
+        "class-map": {str(index): name for index, name in enumerate(objects)},
+        "type": "groundtruth/custom",
+    }
+    size = [{"width": width, "height": height, "depth": DEPTH}] if target else []
+    return {"image_size": size, "annotations": drawn}, metadata
+
+
+def _point(names: tuple[str, ...], point: Keypoint, width: int, height: int) -> dict[str, Any]:
+    place = {"x": round(point.x * width / WHOLE, 2), "y": round(point.y * height / WHOLE, 2)}
+    return {"keypoint_id": names.index(point.label), **place, "visible": point.visible}
 
 
 def _size(regions: Iterable[Mapping[str, Any]]) -> tuple[int, int]:

@@ -10,13 +10,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from backend.converters import CONVERTERS, Region
+from backend.converters.geometry import WHOLE
 from backend.evaluation.captions import same_captions
 from backend.evaluation.detection import RIGHT, compare, shares
 from backend.evaluation.entities import compare_spans
+from backend.evaluation.keypoints import ComparedPoses, compare_poses
 from backend.labelstudio.config import Control
 from backend.simulation.costs import Costs
-from model_zoo.types import Box, Captions, Labels, Mask, Span, TaskKind
+from model_zoo.postprocess.base import PoseDecision
+from model_zoo.types import Box, Captions, Labels, Mask, Pose, Poses, Span, TaskKind, all_of
 
 Piece = Box | Mask
 
@@ -65,8 +70,11 @@ def annotate(control: Control, shown: Sequence[Region], truth: Sequence[Region])
         return _choose(control, shown, truth, answer)
     if isinstance(answer, Captions):
         return _write(control, shown, truth, answer)
-    if CONVERTERS[control.tag].kind(control) is TaskKind.NAMED_ENTITIES:
+    kind = CONVERTERS[control.tag].kind(control)
+    if kind is TaskKind.NAMED_ENTITIES:
         return _mark(control, shown, truth)
+    if kind is TaskKind.KEYPOINTS:
+        return _place(control, shown, truth)
     return _draw(control, shown, truth)
 
 
@@ -141,6 +149,51 @@ def _marked(control: Control, regions: Sequence[Region]) -> list[tuple[Region, S
         decoded: Any = CONVERTERS[control.tag].decode(control, [region])
         found += [(region, span) for span in decoded or ()]
     return found
+
+
+def _place(control: Control, shown: Sequence[Region], truth: Sequence[Region]) -> Submitted:
+    converter = CONVERTERS[control.tag]
+    before = all_of(Pose, converter.decode(control, shown) or ())
+    after = all_of(Pose, converter.decode(control, truth) or ())
+    compared = compare_poses(before, after)
+    seen = [
+        (before[a].points[at], after[b].points[to])
+        for (a, at), (b, to) in compared.changed
+        if at is not None and to is not None
+    ]
+    relabel = sum(one.visible != other.visible for one, other in seen)
+    work = Work(
+        accept=len(compared.kept),
+        move=len(compared.changed) - relabel,
+        relabel=relabel,
+        add=len(compared.added),
+        delete=len(compared.deleted),
+        labels=len(compared.kept) + len(compared.changed) + len(compared.added),
+    )
+    if not compared.edits:
+        return Submitted(list(shown), work)
+    return Submitted(_replaced(control, before, after, compared, truth), work)
+
+
+def _replaced(
+    control: Control, before: Poses, after: Poses, compared: ComparedPoses, truth: Sequence[Region]
+) -> list[Region]:
+    """The regions of what is true, with what was right as it was shown."""
+    kept = {there: here for here, there in compared.kept}
+    poses = []
+    for number, pose in enumerate(after):
+        points = tuple(
+            before[kept[number, at][0]].points[kept[number, at][1] or 0] if (number, at) in kept else point
+            for at, point in enumerate(pose.points)
+        )
+        poses.append(Pose(points, before[kept[number, None][0]].box if (number, None) in kept else pose.box))
+    # In percent of the image, which is a picture of 100 by 100 pixels to the converter.
+    sure = tuple((1.0,) * len(pose.points) for pose in poses)
+    decision = PoseDecision(tuple(poses), (1.0,) * len(poses), sure, np.empty(0, np.float32), 0.0, *(round(WHOLE),) * 2)
+    known = truth[0] if truth else {}
+    size: dict[str, Any] = {key: known[key] for key in ("original_width", "original_height") if key in known}
+    regions = CONVERTERS[control.tag].encode(control, decision, key="corrected")
+    return [{**{key: value for key, value in region.items() if key != "score"}, **size} for region in regions]
 
 
 def _corrected(region: Region, place: Region, name: Region) -> Region:

@@ -33,11 +33,15 @@ _REGIONS = Costs(accept=1.6, move=5.0, relabel=3.0, add=7.0, delete=2.0)
 quickest way known (Papadopoulos et al., ICCV 2017). The other three are assumed."""
 _SPANS = Costs(accept=1.2, move=3.0, relabel=2.5, add=4.0, delete=1.5)
 """A span is marked with a key and a stroke of the mouse: assumed, not measured."""
+_POINTS = Costs(accept=0.5, move=2.0, relabel=2.0, add=2.5, delete=1.0)
+"""A point is placed with one click, and one of many is checked at a glance: assumed, not measured."""
 
 
 def default_costs(kind: Kind) -> Costs:
     if kind is Kind.NAMED_ENTITIES:
         return _SPANS
+    if kind is Kind.KEYPOINTS:
+        return _POINTS
     return _CHOICES if kind in (Kind.IMAGE_CLASSIFICATION, Kind.TEXT_CLASSIFICATION, Kind.CROWD) else _REGIONS
 
 

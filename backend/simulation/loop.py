@@ -31,7 +31,6 @@ from backend.store.features import FeatureStore
 from backend.store.objects import ObjectStore
 
 NO_MODEL = {
-    Kind.KEYPOINTS: "There is no model yet that finds keypoints.",
     Kind.CROWD: "There is nothing yet that learns from what many people say of one item.",
 }
 """Kinds that can be read and imported, and not simulated."""

@@ -19,6 +19,7 @@ MAIN_METRIC: Mapping[TaskKind, str] = {
     TaskKind.INSTANCE_SEGMENTATION: "map50",
     TaskKind.OBJECT_DETECTION: "map50",
     TaskKind.NAMED_ENTITIES: "f1",
+    TaskKind.KEYPOINTS: "oks_map50",
 }
 """The one figure by which each kind of task is compared."""
 AT_ONCE = 32

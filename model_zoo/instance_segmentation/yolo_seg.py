@@ -16,7 +16,8 @@ from model_zoo.instance_segmentation.forward import look_for_masks
 from model_zoo.instance_segmentation.model import YoloSegModel
 from model_zoo.masks import box_around, numbered
 from model_zoo.object_detection import bases
-from model_zoo.object_detection.family import Course, YoloFamily, with_boxes
+from model_zoo.object_detection.course import Course
+from model_zoo.object_detection.family import YoloFamily, with_boxes
 from model_zoo.object_detection.hyperparameters import FREEZES, Hyperparameters
 from model_zoo.object_detection.ladder import Evidence, How, Material, Parts, held, look, trained_without
 from model_zoo.object_detection.model import YoloModel

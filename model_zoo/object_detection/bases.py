@@ -37,6 +37,8 @@ YOLO11N = coco_weights("yolo11n", 5_613_764, "Ultralytics/YOLO11")
 YOLO26N = coco_weights("yolo26n", 5_544_453, "Ultralytics/YOLO26")
 YOLOV8N_SEG = coco_weights("yolov8n-seg", 7_071_756, "Ultralytics/YOLOv8")
 YOLO11N_SEG = coco_weights("yolo11n-seg", 6_182_636, "Ultralytics/YOLO11")
+YOLOV8N_POSE = coco_weights("yolov8n-pose", 6_832_633, "Ultralytics/YOLOv8")
+YOLO11N_POSE = coco_weights("yolo11n-pose", 6_255_593, "Ultralytics/YOLO11")
 YOLOV3_TINY = coco_weights("yolov3-tinyu", 24_432_168, None)
 
 

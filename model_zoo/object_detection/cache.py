@@ -12,9 +12,9 @@ import numpy.typing as npt
 from model_zoo.boxes import as_array
 from model_zoo.images import read_image
 from model_zoo.object_detection.network import Network
-from model_zoo.object_detection.pixels import resize
+from model_zoo.object_detection.pixels import Pixels, resize
 from model_zoo.object_detection.views import Augmentation, Picture, plain, view
-from model_zoo.types import DetectionExample, LabelSpace
+from model_zoo.types import DetectionExample, Item, LabelSpace
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,13 +42,20 @@ def pictures(
     made = []
     for example in examples:
         check()
-        pixels = read_image(example.item.input)
-        scale = min(1.0, ENLARGED * side / max(pixels.shape[:2]))
-        size = (max(round(pixels.shape[1] * scale), 1), max(round(pixels.shape[0] * scale), 1))
-        boxes = as_array(example.boxes) * np.array([size[0] / pixels.shape[1], size[1] / pixels.shape[0]] * 2)
+        pixels, ratio = decoded(example.item, side)
+        boxes = as_array(example.boxes) * np.tile(ratio, 2)
         named = np.array([index[box.label] for box in example.boxes], np.int64)
-        made.append(Picture(resize(pixels, size), boxes.astype(np.float32), named))
+        made.append(Picture(pixels, boxes.astype(np.float32), named))
     return made
+
+
+def decoded(item: Item, side: int) -> tuple[Pixels, npt.NDArray[np.float64]]:
+    """An image no larger than training at that side needs it, and its width and height as shares of the original's.
+    Raises `UnreadableInput`."""
+    pixels = read_image(item.input)
+    scale = min(1.0, ENLARGED * side / max(pixels.shape[:2]))
+    size = (max(round(pixels.shape[1] * scale), 1), max(round(pixels.shape[0] * scale), 1))
+    return resize(pixels, size), np.array([size[0] / pixels.shape[1], size[1] / pixels.shape[0]])
 
 
 def views(
@@ -74,9 +81,8 @@ def as_batch(pixels: Sequence[npt.NDArray[np.uint8]]) -> Tensor:
     return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float().div_(255)
 
 
-class Cache:
-    """What `network` makes of each view, in half precision: the head's levels, and the corners that its box branch
-    finds; and, once asked for, what the rest of its parts give."""
+class Levels:
+    """What the head of `network` looks at in each view, in half precision."""
 
     def __init__(self, network: Network, seen: Sequence[View], check: Callable[[], None]) -> None:
         import torch
@@ -84,22 +90,35 @@ class Cache:
         self.seen = list(seen)
         self._network = network
         self._levels: list[list[Tensor]] = []
-        self._corners: list[Tensor] = []
-        self._kept: list[dict[int, Tensor]] = []
-        self._hidden: list[list[Tensor]] = []
-        self._pictures: list[Tensor] = []
         with torch.inference_mode():
             for one in seen:
                 check()
                 levels = network.pyramid(network.backbone(as_batch([one.picture.pixels])))
                 self._levels.append([level.half() for level in levels])
-                self._corners.append(network.decode(network.box_branch(levels), levels))
+                self._note(levels)
+
+    def _note(self, levels: Sequence[Tensor]) -> None:
+        """Keep what else of a view is wanted, while its levels are at hand."""
 
     def levels(self, chosen: Sequence[int]) -> list[Tensor]:
         """What the head looks at, for these views."""
         import torch
 
         return [torch.cat([self._levels[at][level] for at in chosen]).float() for level in range(len(self._levels[0]))]
+
+
+class Cache(Levels):
+    """With the corners that the network's box branch finds; and, once asked for, what the rest of its parts give."""
+
+    def __init__(self, network: Network, seen: Sequence[View], check: Callable[[], None]) -> None:
+        self._corners: list[Tensor] = []
+        self._kept: list[dict[int, Tensor]] = []
+        self._hidden: list[list[Tensor]] = []
+        self._pictures: list[Tensor] = []
+        super().__init__(network, seen, check)
+
+    def _note(self, levels: Sequence[Tensor]) -> None:
+        self._corners.append(self._network.decode(self._network.box_branch(levels), levels))
 
     def corners(self, chosen: Sequence[int]) -> Tensor:
         """What the frozen box branch finds, (n, cells, 4) in pixels of the views."""

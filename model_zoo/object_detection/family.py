@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from model_zoo.base import UNWATCHED, Encoder, Family, Model, Progress, Trained, Watch
-from model_zoo.errors import Cancelled, TrainingImpossible
+from model_zoo.base import UNWATCHED, Model, Progress, Trained, Watch
+from model_zoo.errors import TrainingImpossible
 from model_zoo.images import image_size
 from model_zoo.object_detection import bases, coco
+from model_zoo.object_detection.based import BasedFamily
 from model_zoo.object_detection.bases import Base
 from model_zoo.object_detection.cache import Cache, pictures, views
+from model_zoo.object_detection.course import Course
 from model_zoo.object_detection.fitting import fit_parts
 from model_zoo.object_detection.hyperparameters import AUTO, Hyperparameters, settle
 from model_zoo.object_detection.ladder import BOXES, Evidence, How, Material, Parts, climb, steps_of
@@ -31,48 +33,13 @@ UNTRAINED_SIDE = 640
 """Pixels; what the pretrained networks were trained on."""
 
 
-class YoloFamily(Family):
+class YoloFamily(BasedFamily):
     """Begins with a detector trained on COCO and trains no more of it than pays. A new one names its weights."""
 
     task: ClassVar[TaskKind] = TaskKind.OBJECT_DETECTION
-    licence: ClassVar[str] = bases.LICENCE
-    any_weights: ClassVar[bool] = True
-    extra: ClassVar[str | None] = "detection"
-    package: ClassVar[str | None] = "ultralytics"
     untrained_threshold: ClassVar[float] = 0.3
-    architecture: ClassVar[str]
-    """What is built with random weights where none are found."""
-    network_task: ClassVar[str] = "detection"
-    """What its networks are for, a key of `upstream.HEADS`."""
     model: ClassVar[type[YoloModel]] = YoloModel
     how: ClassVar[How] = BOXES
-
-    def encoder(self) -> Encoder | None:
-        return None
-
-    def base(self) -> Base:
-        """The pretrained network, shared by the process. Raises `WeightsNotFound` for a file of the operator's that is
-        no such network, `MissingExtra`."""
-        folder, file = self.runtime.weights_dir, self.weights_file
-        if file is not None:
-            return self.runtime.shared(
-                (YoloFamily, self.network_task, file), lambda: bases.from_file(folder, file, self.network_task)
-            )
-        return self.runtime.shared(
-            (YoloFamily, type(self)),
-            lambda: bases.first_found(self.weights, folder, self.architecture, self.network_task),
-        )
-
-    def base_named(self, name: str) -> Base:
-        """The base that a checkpoint began with: this family's own, or another that its weights name."""
-        own = self.base()
-        wanted = [weights for weights in self.weights if weights.name == name]
-        if own.name == name or not wanted:
-            return own
-        return self.runtime.shared(
-            (YoloFamily, type(self), name),
-            lambda: bases.first_found(wanted, self.runtime.weights_dir, name, self.network_task),
-        )
 
     def untrained(self, labels: LabelSpace) -> Model | None:
         """The pretrained network, where COCO has at least one of the labels."""
@@ -197,51 +164,6 @@ class YoloV3Tiny(YoloFamily):
     name: ClassVar[str] = "object_detection/yolov3_tiny.v1"
     weights: ClassVar[tuple[Weights, ...]] = (bases.YOLOV3_TINY,)
     architecture: ClassVar[str] = "yolov3-tiny"
-
-
-class Course:
-    """Tells the watch how far a training is, and asks it whether to go on."""
-
-    PREPARED, FOLDS = 0.15, 0.6
-    """Shares of the whole at which views are cached and cross-validation ends."""
-
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
-        self._told = 0.0
-        self._cached = 0
-
-    def check(self) -> None:
-        if self._watch.cancelled():
-            raise Cancelled("Training was stopped on request.")
-
-    def cached(self, count: int) -> Callable[[], None]:
-        def one() -> None:
-            self.check()
-            self._cached += 1
-            self._tell(self.PREPARED * self._cached / count, f"{self._cached} of {count} views seen", None)
-
-        return one
-
-    def folds(self, parts: Parts, share: float, loss: float) -> None:
-        self.check()
-        self._tell(self.PREPARED + (self.FOLDS - self.PREPARED) * share, f"trying {', '.join(parts)}", loss)
-
-    def part(self, number: int, count: int, epochs: int) -> Callable[[float, float], None]:
-        """For one of several stages on all images, each of so many epochs."""
-
-        def told(share: float, loss: float) -> None:
-            self.check()
-            fraction = self.FOLDS + (0.999 - self.FOLDS) * (number + share) / count
-            epoch = (min(int(share * epochs) + 1, epochs), epochs)
-            self._tell(fraction, "training on all images", loss, epoch)
-
-        return told
-
-    def _tell(self, fraction: float, message: str, loss: float | None, epoch: tuple[int, int] | None = None) -> None:
-        """Fractions never fall: a second rung is tried within the time that the first one seemed to need."""
-        if fraction >= self._told + 0.01:
-            self._told = fraction
-            self._watch.report(Progress(fraction, message, loss, epoch))
 
 
 def with_boxes(examples: Sequence[DetectionExample], labels: LabelSpace) -> list[DetectionExample]:

@@ -20,8 +20,6 @@ LEAST = 0.001
 """Probability below which a candidate is dropped, as in Ultralytics' validation."""
 TOLERANCES = (0.5, 0.01)
 """Pixels and probability by which a compiled form may differ."""
-
-
 COARSE = (2.0, 0.001)
 """The same in the mean over all cells, in bfloat16. With 80 classes mAP50 on photographs was 0.5838 so, and 0.5841
 before; a processor computes the network in two thirds of the time."""

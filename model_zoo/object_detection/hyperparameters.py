@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -70,7 +71,7 @@ def settle(recipe: Recipe, truths: Sequence[Boxes], extents: Sequence[int]) -> H
 
     Raises `TrainingImpossible` for one that is unknown or makes no sense.
     """
-    hyper = replace(Hyperparameters(), **_checked(recipe))  # type: ignore[arg-type]  # types are checked there
+    hyper = replace(Hyperparameters(), **checked(recipe, Hyperparameters, _LEAST, _CHOICES))
     count = len(truths)
     side = hyper.image_size or _side(truths, extents)
     views = hyper.views or int(np.clip(240 // max(count, 1), 2, 12))
@@ -93,8 +94,12 @@ def _side(truths: Sequence[Boxes], extents: Sequence[int]) -> int:
     return SIDES[0] if not shorter or np.quantile(shorter, 0.2) * SIDES[0] >= SMALL else SIDES[1]
 
 
-def _checked(recipe: Recipe) -> dict[str, float | int | str | bool]:
-    known = {field.name: type(field.default) for field in fields(Hyperparameters)}
+def checked(
+    recipe: Recipe, of: type[Any], least: Mapping[str, float], choices: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    """The recipe's overrides of a dataclass of hyperparameters, each of its field's type. `least` are the lowest values
+    of those that are not simply 0 or more, `choices` the words that are taken. Raises `TrainingImpossible`."""
+    known = {field.name: type(field.default) for field in fields(of)}
     for name, value in recipe.overrides.items():
         kind = known.get(name)
         if kind is None:
@@ -104,8 +109,8 @@ def _checked(recipe: Recipe) -> dict[str, float | int | str | bool]:
             raise TrainingImpossible(
                 f"Got {value!r} for the hyperparameter {name}, wanted a value of type {kind.__name__}."
             )
-        if name in _CHOICES and value not in _CHOICES[name]:
-            raise TrainingImpossible(f"Got {value!r} for {name}, wanted one of: {', '.join(_CHOICES[name])}.")
-        if not isinstance(value, str) and value < _LEAST.get(name, 0):
-            raise TrainingImpossible(f"Got {value} for {name}, wanted at least {_LEAST.get(name, 0)}.")
+        if name in choices and value not in choices[name]:
+            raise TrainingImpossible(f"Got {value!r} for {name}, wanted one of: {', '.join(choices[name])}.")
+        if not isinstance(value, str) and value < least.get(name, 0):
+            raise TrainingImpossible(f"Got {value} for {name}, wanted at least {least.get(name, 0)}.")
     return dict(recipe.overrides)

@@ -18,9 +18,9 @@ from model_zoo.types import FloatArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-PARTS = ("backbone", "neck", "boxes", "classes", "pictures", "masks")
+PARTS = ("backbone", "neck", "boxes", "classes", "pictures", "masks", "points")
 """From the pixels to the answers. Only segmenters have `pictures`, which masks are mixed from, and `masks`, the branch
-that says how."""
+that says how; only networks for poses have `points`."""
 RARE = 5 / 80 / 640**2
 """Objects of a label a pixel where nothing is known of it: Ultralytics' own guess for the classes of COCO."""
 LAST = "last"
@@ -108,7 +108,7 @@ class Network:
             head.cv2 = copy.deepcopy(head.cv2)
         if "classes" in parts or LAST in parts:
             head.cv3 = copy.deepcopy(head.cv3)
-        for part in ("pictures", "masks"):
+        for part in ("pictures", "masks", "points"):
             for branch in self._branches(part) if part in parts else ():
                 setattr(head, branch, copy.deepcopy(getattr(head, branch)))
         layers[-1] = head
@@ -154,7 +154,11 @@ class Network:
 
     def _branches(self, part: str) -> list[str]:
         """The head's branch that makes up a part; none where this head has no such part."""
-        return [_BRANCHES[part]] if hasattr(self.head, _BRANCHES[part]) else []
+        if not hasattr(self.head, _BRANCHES[part]):
+            return []
+        # The branches of masks and of points have one name; the head of a segmenter has pictures, too.
+        segments = hasattr(self.head, _BRANCHES["pictures"])
+        return [] if part == ("points" if segments else "masks") else [_BRANCHES[part]]
 
     def tensors(self, parts: Sequence[str]) -> dict[str, Tensor]:
         """Parameters and buffers of `parts` by Ultralytics' names."""
@@ -245,6 +249,23 @@ class Network:
         corners: Tensor = torch.cat([points - sides[..., :2], points + sides[..., 2:]], 2) * strides
         return corners
 
+    def points_branch(self, levels: Sequence[Tensor]) -> Tensor:
+        """What a head for poses says of points, raw: (b, 3 * points, cells)."""
+        import torch
+
+        return torch.cat([branch(level).flatten(2) for branch, level in zip(self.head.cv4, levels, strict=True)], 2)
+
+    def decode_points(self, raw: Tensor, levels: Sequence[Tensor]) -> Tensor:
+        """Points (b, cells, 3 * points) from what `points_branch` gave: x and y in pixels of the network's input, and
+        log-odds that it is there."""
+        import torch
+
+        centres, strides = upstream.anchors(levels, self.head.stride)
+        table = raw.transpose(1, 2).reshape(raw.shape[0], raw.shape[2], -1, 3)
+        places = (table[..., :2] * 2 + (centres - 0.5)[:, None]) * strides[:, None]
+        points: Tensor = torch.cat([places, table[..., 2:]], 3).flatten(2)
+        return points
+
     def _run(self, x: Any, kept: dict[int, Tensor], first: int, end: int) -> None:
         for number in range(first, end):
             layer = self.layers[number]
@@ -262,7 +283,7 @@ def owned(parts: Sequence[str]) -> tuple[str, ...]:
     return tuple(part for part in PARTS if part in parts or (part == "classes" and LAST in parts))
 
 
-_BRANCHES = {"boxes": "cv2", "classes": "cv3", "pictures": "proto", "masks": "cv4"}
+_BRANCHES = {"boxes": "cv2", "classes": "cv3", "pictures": "proto", "masks": "cv4", "points": "cv4"}
 
 
 def _absolute(source: int, layer: int) -> int:

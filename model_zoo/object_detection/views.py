@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from model_zoo.object_detection.marks import Marks
 from model_zoo.object_detection.pixels import GREY, Pixels, resize
 from model_zoo.types import FloatArray
 
@@ -19,26 +21,31 @@ VISIBLE = 0.25
 class Picture:
     """A decoded training image: `pixels` (h, w, 3) with `boxes` (n, 4) in these pixels and `labels` (n,).
 
-    `objects` (h, w), where masks are known: 0 where no object is, else 1 plus the number of its box.
+    `objects` (h, w), where masks are known: 0 where no object is, else 1 plus the number of its box. `marks` are the
+    points of its objects, where they have some.
     """
 
     pixels: Pixels
     boxes: FloatArray
     labels: npt.NDArray[np.int64]
     objects: npt.NDArray[np.uint16] | None = None
+    marks: Marks | None = None
 
 
 @dataclass(frozen=True)
 class Augmentation:
     """How far views may differ from their image. `zoom` is the largest factor of enlarging or shrinking, `shift` the
     largest move as a share of the side, `mosaic` the share of views made of four images, `colour` the strength of
-    changes of hue, saturation and brightness, 1 being Ultralytics' own."""
+    changes of hue, saturation and brightness, 1 being Ultralytics' own. `turn` is the largest turn in degrees; `pairs`
+    says for each point of an object which one takes its place in a mirror, where that is not itself."""
 
     zoom: float = 1.5
     shift: float = 0.1
     mosaic: float = 0.25
     colour: float = 1.0
     mirror: bool = True
+    turn: float = 0.0
+    pairs: tuple[int, ...] = ()
 
 
 def view(pictures: Sequence[Picture], index: int, side: int, how: Augmentation, random: np.random.Generator) -> Picture:
@@ -53,7 +60,7 @@ def plain(picture: Picture, side: int) -> Picture:
     """The image as it is, fitted into a square."""
     height, width = picture.pixels.shape[:2]
     scale = side / max(height, width)
-    return _warped(picture, scale, ((side - width * scale) / 2, (side - height * scale) / 2), (side, side), False)
+    return _warped(picture, scale, ((side - width * scale) / 2, (side - height * scale) / 2), (side, side))
 
 
 def _placed(picture: Picture, width: int, height: int, how: Augmentation, random: np.random.Generator) -> Picture:
@@ -71,7 +78,9 @@ def _placed(picture: Picture, width: int, height: int, how: Augmentation, random
             )
         offset.append(place)
     mirror = how.mirror and random.random() < 0.5
-    return _warped(picture, scale, (offset[0], offset[1]), (width, height), mirror)
+    angle = random.uniform(-how.turn, how.turn) if how.turn else 0.0
+    made = _warped(picture, scale, (offset[0], offset[1]), (width, height), angle)
+    return _mirrored(made, how.pairs) if mirror else made
 
 
 def _mosaic(four: Sequence[Picture], side: int, how: Augmentation, random: np.random.Generator) -> Picture:
@@ -83,7 +92,7 @@ def _mosaic(four: Sequence[Picture], side: int, how: Augmentation, random: np.ra
         (across, down, side - across, side - down),
     ]
     canvas = np.full((side, side, 3), GREY, np.uint8)
-    boxes, labels = [], []
+    boxes, labels, marks = [], [], []
     known = four[0].objects is not None
     objects, before = np.zeros((side, side), np.uint16), 0
     for picture, (left, top, width, height) in zip(four, tiles, strict=True):
@@ -94,13 +103,15 @@ def _mosaic(four: Sequence[Picture], side: int, how: Augmentation, random: np.ra
         if part.objects is not None:
             objects[top : top + height, left : left + width] = np.where(part.objects > 0, part.objects + before, 0)
         before += len(part.boxes)
-    return Picture(canvas, np.concatenate(boxes), np.concatenate(labels), objects if known else None)
+        marks += [part.marks.moved(np.array([[1, 0, left], [0, 1, top]]))] if part.marks else []
+    joined = Marks.join(marks) if marks else None
+    return Picture(canvas, np.concatenate(boxes), np.concatenate(labels), objects if known else None, joined)
 
 
 def _warped(
-    picture: Picture, scale: float, offset: tuple[float, float], frame: tuple[int, int], mirror: bool
+    picture: Picture, scale: float, offset: tuple[float, float], frame: tuple[int, int], angle: float = 0.0
 ) -> Picture:
-    """Scaled and moved into a frame of (width, height), then mirrored."""
+    """Scaled and moved into a frame of (width, height), then turned about its middle."""
     import cv2
 
     width, height = frame
@@ -110,26 +121,49 @@ def _warped(
     small = resize(picture.pixels, inner) if scale < 0.5 else picture.pixels
     left = scale if scale >= 0.5 else 1.0
     matrix = np.array([[left, 0, offset[0]], [0, left, offset[1]]], np.float32)
+    place = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]])
+    if angle:
+        turn = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1.0)
+        matrix, place = _after(turn, matrix), _after(turn, place)
     pixels = cv2.warpAffine(
         np.ascontiguousarray(small), matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=(GREY, GREY, GREY)
     )
-    boxes = picture.boxes * scale + np.array([*offset, *offset], np.float32)
+    marks = picture.marks.moved(place) if picture.marks else None
+    boxes = _moved(picture.boxes, place) if marks is None else marks.frames(_moved(picture.boxes, place))
     whole = np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(1), 1e-6)
     boxes = np.clip(boxes, 0, np.array([width, height, width, height], np.float32)).astype(np.float32)
     sides = boxes[:, 2:] - boxes[:, :2]
     kept = (sides.min(axis=1, initial=np.inf) >= 2) & (sides.prod(1) >= VISIBLE * whole)
-    boxes = boxes[kept]
     objects = None
     if picture.objects is not None:
-        exact = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]], np.float32)
-        moved = cv2.warpAffine(picture.objects, exact, (width, height), flags=cv2.INTER_NEAREST, borderValue=0)
+        moved = cv2.warpAffine(picture.objects, place, (width, height), flags=cv2.INTER_NEAREST, borderValue=0)
         renumbered = np.concatenate([[0], np.where(kept, np.cumsum(kept), 0)]).astype(np.uint16)
         objects = renumbered[np.asarray(moved)]
-    if mirror:
-        pixels = pixels[:, ::-1]
-        objects = objects[:, ::-1].copy() if objects is not None else None
-        boxes = np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], axis=1)
-    return Picture(np.ascontiguousarray(pixels, np.uint8), boxes, picture.labels[kept], objects)
+    shown = marks.within(width, height).of(kept) if marks else None
+    return Picture(np.ascontiguousarray(pixels, np.uint8), boxes[kept], picture.labels[kept], objects, shown)
+
+
+def _mirrored(picture: Picture, pairs: tuple[int, ...]) -> Picture:
+    width = picture.pixels.shape[1]
+    boxes = picture.boxes
+    boxes = np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], axis=1)
+    objects = np.ascontiguousarray(picture.objects[:, ::-1]) if picture.objects is not None else None
+    marks = picture.marks.mirrored(width, pairs) if picture.marks else None
+    pixels = np.ascontiguousarray(picture.pixels[:, ::-1])
+    return replace(picture, pixels=pixels, boxes=boxes, objects=objects, marks=marks)
+
+
+def _after(second: Any, first: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The matrix (2, 3) of one movement after another."""
+    both: npt.NDArray[Any] = np.asarray(second, np.float64) @ np.vstack([first, [0, 0, 1]])
+    return both
+
+
+def _moved(boxes: FloatArray, matrix: npt.NDArray[np.floating]) -> FloatArray:
+    """The upright boxes around moved ones."""
+    corners = boxes[:, [0, 1, 2, 1, 0, 3, 2, 3]].reshape(-1, 4, 2) @ matrix[:, :2].T + matrix[:, 2]
+    upright: FloatArray = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1).astype(np.float32)
+    return upright
 
 
 def _coloured(picture: Picture, how: Augmentation, random: np.random.Generator) -> Picture:

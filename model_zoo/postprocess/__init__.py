@@ -14,6 +14,7 @@ from model_zoo.postprocess.base import (
     DetectionDecision,
     EntityDecision,
     InstanceDecision,
+    PoseDecision,
     Postprocess,
 )
 from model_zoo.postprocess.captions import CaptionPostprocess
@@ -21,6 +22,7 @@ from model_zoo.postprocess.classification import ClassificationPostprocess
 from model_zoo.postprocess.detection import DetectionPostprocess
 from model_zoo.postprocess.entities import EntityPostprocess
 from model_zoo.postprocess.instance_segmentation import InstancePostprocess
+from model_zoo.postprocess.keypoints import KeypointPostprocess
 from model_zoo.types import TaskKind
 
 _BY_KIND: Mapping[TaskKind, type[Postprocess]] = {
@@ -28,6 +30,7 @@ _BY_KIND: Mapping[TaskKind, type[Postprocess]] = {
     TaskKind.IMAGE_CLASSIFICATION: ClassificationPostprocess,
     TaskKind.INSTANCE_SEGMENTATION: InstancePostprocess,
     TaskKind.OBJECT_DETECTION: DetectionPostprocess,
+    TaskKind.KEYPOINTS: KeypointPostprocess,
     TaskKind.TEXT_CLASSIFICATION: ClassificationPostprocess,
     TaskKind.NAMED_ENTITIES: EntityPostprocess,
 }
@@ -50,6 +53,8 @@ __all__ = [
     "EntityPostprocess",
     "InstanceDecision",
     "InstancePostprocess",
+    "KeypointPostprocess",
+    "PoseDecision",
     "Postprocess",
     "postprocess_of",
 ]

@@ -7,7 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from model_zoo.types import Boxes, Caption, Captions, FloatArray, Labels, LabelSpace, Masks, Output, Spans, Target
+from model_zoo.types import (
+    Boxes,
+    Caption,
+    Captions,
+    FloatArray,
+    Labels,
+    LabelSpace,
+    Masks,
+    Output,
+    Poses,
+    Spans,
+    Target,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -97,7 +109,29 @@ class InstanceDecision:
         return self.masks
 
 
-Decision = ClassificationDecision | DetectionDecision | InstanceDecision | EntityDecision | CaptionDecision
+@dataclass(frozen=True)
+class PoseDecision:
+    """What is shown of one image: `poses`, each with its points that are located within the image, the most confident
+    first; `scores`, how sure each object is, and `point_scores`, how sure each of its points; `confidence` of shape
+    (labels,), the highest that each label's point has in the image; the rest as of detections."""
+
+    poses: Poses
+    scores: tuple[float, ...]
+    point_scores: tuple[tuple[float, ...], ...]
+    confidence: FloatArray
+    uncertainty: float
+    width: int
+    height: int
+
+    @property
+    def target(self) -> Poses:
+        """What is claimed, as if a person had placed it."""
+        return self.poses
+
+
+Decision = (
+    ClassificationDecision | DetectionDecision | InstanceDecision | PoseDecision | EntityDecision | CaptionDecision
+)
 """The union of all decisions; grows with the kinds of task. All have `confidence`, `uncertainty` and `target`."""
 
 

@@ -14,7 +14,7 @@ from model_zoo.calibration import Calibration
 from model_zoo.errors import CheckpointError
 from model_zoo.postprocess.base import Postprocess
 from model_zoo.postprocess.objects_fit import Candidates, calibrate, join, judge, shape_of, thresholds
-from model_zoo.types import DetectionOutput, FloatArray, LabelSpace, Objects, Output, Target, objects_of
+from model_zoo.types import DetectionOutput, FloatArray, LabelSpace, Objects, Output, PoseOutput, Target, objects_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -90,7 +90,7 @@ class ObjectPostprocess(Postprocess):
         shown = np.flatnonzero(confidence >= least[label])[: self.most]
         best: FloatArray = np.zeros(len(labels), np.float32)
         np.maximum.at(best, label, confidence)
-        return rows[shown], confidence[shown], label[shown], best, _uncertainty(confidence)
+        return rows[shown], confidence[shown], label[shown], best, uncertainty(confidence)
 
     def candidates(self, output: DetectionOutput, least: float = 0.0) -> Candidates:
         """What is left of confidence `least` and more when overlapping candidates are suppressed: boxes (n, 4),
@@ -98,7 +98,7 @@ class ObjectPostprocess(Postprocess):
         rows, confidence, label = self.stay(output, least)
         return output.boxes[rows], confidence, label
 
-    def stay(self, output: DetectionOutput, least: float = 0.0) -> Stay:
+    def stay(self, output: DetectionOutput | PoseOutput, least: float = 0.0) -> Stay:
         """The same with the rows of the output for boxes."""
         if not output.probabilities.size:
             return np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int64)
@@ -146,7 +146,7 @@ class ObjectPostprocess(Postprocess):
         return made
 
 
-def _uncertainty(confidence: FloatArray) -> float:
+def uncertainty(confidence: FloatArray) -> float:
     """That of the candidate nearest one half. Nothing found at all says little: people know what was overlooked."""
     worth = confidence[confidence >= DOUBTFUL]
     return float(1 - np.abs(2 * worth - 1).min()) if len(worth) else UNSEEN

@@ -90,6 +90,6 @@ def test_one_of_several_weights_is_enough_for_a_family_that_says_so(tmp_path: Pa
 def test_an_extra_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {card.missing for card in describe()} == {None}
     monkeypatch.setattr(registry, "find_spec", lambda name: None)
-    on_ultralytics = (TaskKind.OBJECT_DETECTION, TaskKind.INSTANCE_SEGMENTATION)
+    on_ultralytics = (TaskKind.OBJECT_DETECTION, TaskKind.INSTANCE_SEGMENTATION, TaskKind.KEYPOINTS)
     assert {card.missing for card in describe() if card.task in on_ultralytics} == {"detection"}
     assert {card.missing for card in describe() if card.task not in on_ultralytics} == {None}

@@ -111,6 +111,32 @@ def painted_records() -> list[Record]:
     return made
 
 
+KEYPOINTS_CONFIG = STREETS_CONFIG.replace(
+    "</View>",
+    '<KeyPointLabels name="points" toName="image"><Label value="Front"/><Label value="Top"/></KeyPointLabels>'
+    '<Choices name="seen" toName="image" perRegion="true"><Choice value="visible"/><Choice value="hidden"/></Choices>'
+    "</View>",
+)
+
+
+def pointed_records() -> list[Record]:
+    """The same boxes, each with two points."""
+    control = control_of(KEYPOINTS_CONFIG)
+    made = []
+    for one in street_records():
+        result: list[dict[str, Any]] = []
+        for number, box in enumerate(one.annotations[0].result):
+            value = box["value"]
+            places = {"Front": (value["x"], value["y"]), "Top": (value["x"] + value["width"], value["y"])}
+            result.append({**box, "id": f"box{number}"})
+            for name, (x, y) in places.items():
+                point = {"x": min(x, WHOLE), "y": y, "width": 1, "keypointlabels": [name]}
+                own = {"id": f"{name}{number}", "parentID": f"box{number}"}
+                result.append({**region(control, "keypointlabels", point), **own})
+        made.append(record(one.task, one.data, result))
+    return made
+
+
 def record(task: int, data: Mapping[str, Any], result: Iterable[Mapping[str, Any]]) -> Record:
     return Record(task, data, (Annotation(task, tuple(result), updated_at=f"2026-01-01T00:00:{task:02}Z"),))
 
@@ -169,6 +195,16 @@ CASES = [
         id="instance_segmentation",
         marks=needs_ultralytics,
     ),
+    pytest.param(
+        Case(
+            KEYPOINTS_CONFIG,
+            pointed_records,
+            {"prelabel_epochs": "2", "prelabel_image_size": "128", "prelabel_views": "1", "prelabel_width": "8"},
+            frozenset({"out_of_fold_oks_map50", "out_of_fold_recall"}),
+        ),
+        id="keypoints",
+        marks=needs_ultralytics,
+    ),
 ]
 
 
@@ -223,10 +259,11 @@ def test_a_first_version_is_taught_and_the_same_examples_change_nothing(case: Ca
     regions = CONVERTERS[control.tag].encode(control, decision, key="1:v1")
     assert parse_config(case.xml).validate({"result": regions}) == []
 
-    begun_at_random = family.task in (
+    begun_at_random = family.task in (  # there is no weights folder here
         TaskKind.OBJECT_DETECTION,
         TaskKind.INSTANCE_SEGMENTATION,
-    )  # there is no weights folder here
+        TaskKind.KEYPOINTS,
+    )
     assert ["random weights" in note for note in taught.notes] == [True] * begun_at_random
 
     again = classroom.teach(control, records, part)

@@ -37,6 +37,7 @@ ASKED = {
     TaskKind.IMAGE_CLASSIFICATION: ("Image", "Choices"),
     TaskKind.OBJECT_DETECTION: ("Image", "RectangleLabels"),
     TaskKind.INSTANCE_SEGMENTATION: ("Image", "BrushLabels"),
+    TaskKind.KEYPOINTS: ("Image", "KeyPointLabels"),
     TaskKind.TEXT_CLASSIFICATION: ("Text", "Choices"),
     TaskKind.NAMED_ENTITIES: ("Text", "Labels"),
     TaskKind.CAPTIONS: ("Image", "TextArea"),

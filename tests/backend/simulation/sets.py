@@ -126,6 +126,20 @@ def painted(folder: Path, count: int) -> Path:
     return folder
 
 
+def animals(folder: Path, count: int) -> Path:
+    """Pictures of a square with two of its corners, in DeepLabCut's table."""
+    (folder / "images").mkdir(parents=True)
+    lines = ["scorer,me,me,me,me", "bodyparts,nose,nose,tail,tail", "coords,x,y,x,y"]
+    for number in range(count):
+        image = Image.new("RGB", (64, 48), "grey")
+        left, top = 5 * number, 3 * number
+        image.paste((250, 250, 250), (left, top, left + 16, top + 16))
+        image.save(folder / "images" / f"{number}.png")
+        lines.append(f"images/{number}.png,{left},{top},{left + 16},{top + 16}")
+    (folder / "points.csv").write_text("\n".join(lines))
+    return folder / "points.csv"
+
+
 def keypoints_csv(folder: Path) -> Path:
     picture(folder / "images" / "img1.png")
     rows = ["scorer,me,me,me,me", "bodyparts,nose,nose,tail,tail", "coords,x,y,x,y"]

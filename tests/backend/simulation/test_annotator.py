@@ -15,7 +15,7 @@ from backend.labelstudio.config import Control, parse_config
 from backend.simulation.annotator import Work, alone, annotate
 from backend.simulation.costs import Costs, default_costs
 from backend.simulation.labelled import Kind, labelling_config
-from backend.simulation.regions import boxes, choice, masks, spans
+from backend.simulation.regions import boxes, choice, keypoints, masks, spans
 from model_zoo.types import Box, TaskKind
 
 LABELS = ("a", "b", "c")
@@ -29,6 +29,7 @@ SPANS = parse_config(labelling_config(Kind.NAMED_ENTITIES, LABELS)).controls[0]
 CAPTION = parse_config(
     '<View><Image name="image" value="$image"/><TextArea name="says" toName="image"/></View>'
 ).controls[0]
+POINTS = parse_config(labelling_config(Kind.KEYPOINTS, LABELS)).controls[0]
 
 SIZE = (100, 100)
 
@@ -97,6 +98,29 @@ def test_untouched_regions_stay_as_they_were_shown(shown: Any, truth: Any) -> No
     untouched = [region for region in submitted.result if region in shown]
     assert len(untouched) >= submitted.work.accept
     assert len({region["id"] for region in submitted.result if "score" in region}) == 0
+
+
+@st.composite
+def animals(draw: st.DrawFn) -> Any:
+    """Up to three animals in boxes, each with some of its points."""
+    found: list[Any] = []
+    for _ in range(draw(st.integers(0, 3))):
+        box = draw(drawn)
+        names = draw(st.lists(st.sampled_from(LABELS), unique=True))
+        place = st.integers(0, 100)
+        found.append(([(name, draw(place), draw(place), draw(st.booleans())) for name in names], box))
+    return keypoints(found, SIZE)
+
+
+@given(animals(), animals())
+def test_points_are_corrected(shown: Any, truth: Any) -> None:
+    submitted = annotate(POINTS, shown, truth)
+    evaluation = EVALUATIONS[TaskKind.KEYPOINTS]
+    before, after, true = (decoded(POINTS, result) for result in (shown, submitted.result, truth))
+    assert evaluation.edits(after, true) == 0
+    assert submitted.work.actions == evaluation.edits(before, true)
+    assert submitted.work.labels == sum(len(pose.points) + 1 for pose in true)
+    assert annotate(POINTS, submitted.result, truth).work.actions == 0
 
 
 @given(named, named)

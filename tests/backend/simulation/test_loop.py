@@ -176,6 +176,19 @@ def test_masks_are_proposed_corrected_and_measured(tmp_path: Path, settings: Set
         assert run.actions_manual == run.metrics["labels_count"] > 0
 
 
+@pytest.mark.skipif(find_spec("ultralytics") is None, reason="the extra `detection` is missing")
+def test_points_are_proposed_corrected_and_measured(tmp_path: Path, settings: Settings) -> None:
+    found = read_set(sets.animals(tmp_path / "animals", 8), "keypoints-csv")
+    quick = {"epochs": 1, "image_size": 64, "views": 1, "folds": 0, "width": 8}
+    plan = Plan((Dealing.IN_ORDER,), (2, 5), 1, 0.4, default_costs(Kind.KEYPOINTS), "keypoints/yolo_pose.v1", quick)
+    runs = list(simulate(settings, found, plan))
+    assert [(run.metric_name, run.budget) for run in runs] == [("oks_map50", 2), ("oks_map50", 5)]
+    for run in runs:
+        assert run.metrics["items"] == 3
+        assert 0 <= run.metrics["oks_map50_95"] <= run.metric <= 1
+        assert run.actions_manual == run.metrics["labels_count"] == 2 * run.budget
+
+
 def test_command(tmp_path: Path) -> None:
     file, output = sets.texts(tmp_path / "tickets.csv", 30), tmp_path / "out.json"
     arguments = ["--format", "csv", "--strategy", "random", "--budget", "5,10", "--seeds", "1", "--json", str(output)]

@@ -1,0 +1,257 @@
+"""Training a head on cached views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from model_zoo.keypoints.head import REACH, Shape
+from model_zoo.keypoints.hyperparameters import Hyperparameters
+from model_zoo.object_detection.cache import Levels, View
+from model_zoo.poses import SEEN, UNKNOWN
+from model_zoo.types import FloatArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
+
+AVERAGED = 0.95
+"""Decay of the moving average of the weights, which is what a training returns: few images make noisy steps."""
+FOCUS = 1.5
+"""How far cells that are told apart already count less (Lin et al. 2017, https://arxiv.org/abs/1708.02002)."""
+SPREAD = 1.5
+"""Cells; width of the bump on a point's map."""
+NEAR = 2.0
+"""Cells around a point, within which each says where it is."""
+
+Step = Callable[[float, float], None]
+"""Told after each step: the share done and the loss; may raise."""
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What another head says of a view's true objects: where their points are (n, k, 2) in pixels, the log-odds that
+    they are located (n, k), the cell (n, 2) in pixels that says so, and whether it found the object at all (n,)."""
+
+    places: FloatArray
+    odds: FloatArray
+    cells: FloatArray
+    found: npt.NDArray[np.bool_]
+
+
+def fit(
+    head: Module,
+    shape: Shape,
+    cache: Levels,
+    chosen: Sequence[int],
+    steps: int,
+    hyper: Hyperparameters,
+    seed: int,
+    step: Step,
+    priors: Sequence[Prior] | None = None,
+) -> float:
+    """Train `head`, in place, on the chosen views; the mean loss of the last of them. `priors`, one a view, where
+    another head finds the objects."""
+    import torch
+
+    weights = list(head.parameters())
+    optimizer = torch.optim.AdamW(weights, lr=hyper.learning_rate, weight_decay=hyper.weight_decay)
+    average = [weight.detach().clone() for weight in weights]
+    random = np.random.default_rng(seed)
+    order: list[int] = []
+    losses: list[float] = []
+    for done in range(steps):
+        rising = min(1.0, (done + 1) / max(0.1 * steps, 1))
+        for group in optimizer.param_groups:
+            group["lr"] = hyper.learning_rate * rising * (0.05 + 0.95 * (1 + np.cos(np.pi * done / steps)) / 2)
+        while len(order) < hyper.batch:
+            order += [chosen[at] for at in random.permutation(len(chosen))]
+        batch, order = order[: hyper.batch], order[hyper.batch :]
+        maps = shape.split(head(cache.levels(batch)))
+        loss = _loss(maps, shape, [cache.seen[at] for at in batch], [priors[at] for at in batch] if priors else None)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch has not annotated it
+        torch.nn.utils.clip_grad_norm_(weights, 10.0)
+        optimizer.step()
+        decay = min(AVERAGED, (done + 1) / (done + 10))
+        for mean, weight in zip(average, weights, strict=True):
+            mean.lerp_(weight.detach(), 1 - decay)
+        losses.append(float(loss.detach()))
+        recent = float(np.mean(losses[-max(len(chosen) // hyper.batch, 1) :]))
+        step((done + 1) / steps, recent)
+    with torch.no_grad():
+        for mean, weight in zip(average, weights, strict=True):
+            weight.copy_(mean)
+            weight.requires_grad_(False)
+    return float(np.mean(losses[-max(len(chosen) // hyper.batch, 1) :])) if losses else 0.0
+
+
+@dataclass(frozen=True)
+class _Objects:
+    """All objects of a batch, n of them, in cells of the maps: the picture each is in (n,), its centre (n, 2), sides
+    (n, 2), kind (n,), points (n, k, 2) and their states (n, k)."""
+
+    picture: Tensor
+    centre: Tensor
+    sides: Tensor
+    kind: Tensor
+    points: Tensor
+    states: Tensor
+
+
+def _objects(seen: Sequence[View], cells: int) -> _Objects:
+    import torch
+
+    pictures = [view.picture for view in seen]
+    scale = cells / pictures[0].pixels.shape[0]
+    boxes = np.concatenate([one.boxes for one in pictures]).reshape(-1, 2, 2) * scale
+    marks = [one.marks for one in pictures if one.marks is not None]
+    return _Objects(
+        torch.from_numpy(np.concatenate([np.full(len(one.boxes), at) for at, one in enumerate(pictures)])).long(),
+        torch.from_numpy(boxes.mean(axis=1)).float(),
+        torch.from_numpy(boxes[:, 1] - boxes[:, 0]).float(),
+        torch.from_numpy(np.concatenate([one.labels for one in pictures])).long(),
+        torch.from_numpy(np.concatenate([one.places for one in marks]) * scale).float(),
+        torch.from_numpy(np.concatenate([one.states for one in marks])).long(),
+    )
+
+
+def _loss(maps: dict[str, Tensor], shape: Shape, seen: Sequence[View], priors: Sequence[Prior] | None) -> Tensor:
+    """The sum of what is wrong with centres, sides, points and what is known of them, each about 1 for a guess."""
+    import torch
+
+    cells = maps["located"].shape[-1]
+    objects = _objects(seen, cells)
+    if priors is not None:
+        return _of_prior(maps, objects, seen, priors, cells)
+    total = _bumps(maps["centres"], _centres(objects, shape, len(seen), cells)) / max(len(objects.kind), 1)
+    if not len(objects.kind):
+        return total
+    known = objects.states > UNKNOWN
+    heat = torch.zeros_like(maps["heat"])
+    spread = torch.full((len(known), shape.points), SPREAD)
+    _draw(heat, objects.picture, objects.points, spread, known)
+    total = total + _bumps(maps["heat"], heat) / known.sum().clamp(min=1)
+    total = total + _distances(maps, objects, known, cells)
+    home = objects.centre[:, None].expand_as(objects.points)
+    with torch.no_grad():
+        shifts = _at(maps["shifts"], objects.picture, objects.centre).view(len(known), -1, 2) * REACH
+        there = torch.where(known[..., None], objects.points, home + shifts)
+    odds = {name: _odds(maps, name, objects, objects.centre, there) for name in ("located", "seen")}
+    return total + _known(odds, objects.states)
+
+
+def _of_prior(
+    maps: dict[str, Tensor], objects: _Objects, seen: Sequence[View], priors: Sequence[Prior], cells: int
+) -> Tensor:
+    """What is wrong with what is said of points that another head has found."""
+    import torch
+
+    scale = cells / seen[0].picture.pixels.shape[0]
+    found = torch.from_numpy(np.concatenate([prior.found for prior in priors]))
+    places, homes, known = (
+        torch.from_numpy(np.concatenate([getattr(prior, name) for prior in priors])).float()
+        for name in ("places", "cells", "odds")
+    )
+    odds = {name: known + _odds(maps, name, objects, homes * scale, places * scale) for name in ("located", "seen")}
+    if not found.any():
+        return 0.0 * sum(one.sum() for one in maps.values())  # type: ignore[return-value]  # a tensor, for it has maps
+    return _known({name: one[found] for name, one in odds.items()}, objects.states[found])
+
+
+def _known(odds: dict[str, Tensor], states: Tensor) -> Tensor:
+    """What is wrong about which points are located, and which of all are seen."""
+    from torch.nn.functional import binary_cross_entropy_with_logits as entropy
+
+    located: Tensor = entropy(odds["located"], (states > UNKNOWN).float())
+    return located + entropy(odds["seen"], (states == SEEN).float())
+
+
+def _odds(maps: dict[str, Tensor], name: str, objects: _Objects, homes: Tensor, places: Tensor) -> Tensor:
+    """Log-odds (n, k): what the object's cell says of each point, and what the point's own cell says."""
+    import torch
+
+    here = [
+        _at(maps[f"{name}_here"][:, [column]], objects.picture, places[:, column]) for column in range(places.shape[1])
+    ]
+    return _at(maps[name], objects.picture, homes) + torch.cat(here, 1)
+
+
+def _at(maps: Tensor, picture: Tensor, places: Tensor) -> Tensor:
+    """Values (n, channels) of the cells in which `places` (n, 2) are."""
+    last = maps.shape[-1] - 1
+    column, row = places.detach().floor().long().clamp(0, last).unbind(1)
+    return maps[picture, :, row, column]
+
+
+def _bumps(odds: Tensor, wanted: Tensor) -> Tensor:
+    from torch.nn.functional import binary_cross_entropy_with_logits as entropy
+
+    wrong: Tensor = entropy(odds, wanted, reduction="none")
+    return (wrong * (odds.sigmoid() - wanted).abs() ** FOCUS).sum()
+
+
+def _centres(objects: _Objects, shape: Shape, pictures: int, cells: int) -> Tensor:
+    """Bumps on the centres, as wide as the objects ask for."""
+    import torch
+
+    wanted = torch.zeros(pictures, shape.kinds, cells, cells)
+    if len(objects.kind):
+        columns = torch.nn.functional.one_hot(objects.kind, shape.kinds).bool()
+        spread = (objects.sides.prod(1).sqrt() / 10).clamp(0.8, 3.0)[:, None].expand(-1, shape.kinds)
+        places = objects.centre[:, None].expand(-1, shape.kinds, -1)
+        _draw(wanted, objects.picture, places, spread, columns)
+    return wanted
+
+
+def _draw(maps: Tensor, picture: Tensor, places: Tensor, spread: Tensor, which: Tensor) -> None:
+    """Draw a bump of height 1 into the maps (b, k, h, w) for each of `places` (n, k, 2) of `which` (n, k)."""
+    import torch
+
+    cells = torch.arange(maps.shape[-1]) + 0.5
+    for row, column in which.nonzero().tolist():
+        x, y = places[row, column]
+        width = 2 * spread[row, column] ** 2
+        # The nearest cell is the top, wherever in it the point is.
+        bump = (
+            torch.exp(-((cells - x.floor() - 0.5) ** 2) / width)[None]
+            * torch.exp(-((cells - y.floor() - 0.5) ** 2) / width)[:, None]
+        )
+        own = maps[picture[row], column]
+        torch.maximum(own, bump, out=own)
+
+
+def _distances(maps: dict[str, Tensor], objects: _Objects, known: Tensor, cells: int) -> Tensor:
+    """How far off sides and points are: from the cells around the centre, in sizes of the object, and, for each cell
+    near a point, in cells."""
+    import torch
+
+    grid = torch.arange(cells) + 0.5
+    total = torch.zeros(())
+    around = torch.tensor([[x, y] for x in (-1.0, 0.0, 1.0) for y in (-1.0, 0.0, 1.0)])
+    size = objects.sides.max(1).values[:, None].clamp(min=1.0)
+    for offset in around:
+        home = (objects.centre + offset).floor().clamp(0, cells - 1) + 0.5
+        sides = torch.nn.functional.softplus(_at(maps["sides"], objects.picture, home)) * REACH
+        half = objects.sides / 2
+        wanted = torch.cat([home - objects.centre + half, objects.centre + half - home], 1)
+        total = total + ((sides - wanted).abs() / size).mean() / len(around)
+        shifts = _at(maps["shifts"], objects.picture, home).view(len(home), -1, 2) * REACH
+        wrong = (shifts - (objects.points - home[:, None])).abs().sum(2) / size
+        total = total + 2 * (wrong * known).sum() / known.sum().clamp(min=1) / len(around)
+    refined = maps["refined"].reshape(len(maps["refined"]), -1, 2, cells, cells)[objects.picture]
+    across = objects.points[..., 0, None, None] - grid[None, None, None]
+    down = objects.points[..., 1, None, None] - grid[None, None, :, None]
+    near = (across.abs() < NEAR) & (down.abs() < NEAR) & known[..., None, None]
+    wrong = (refined[:, :, 0] - across).abs() + (refined[:, :, 1] - down).abs()
+    result: Tensor = total + (wrong * near).sum() / near.sum().clamp(min=1)
+    return result
+
+
+def distances_of(value: Any) -> Any:
+    """Distances in cells from the outputs for sides, of NumPy: softplus, times their reach."""
+    return np.logaddexp(0, value) * REACH

@@ -1,0 +1,189 @@
+"""A network with its head as a program: from pixels to objects and their points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from model_zoo.keypoints.fitting import distances_of
+from model_zoo.keypoints.head import REACH, Shape
+from model_zoo.object_detection.forward import probes
+from model_zoo.object_detection.network import Network
+from model_zoo.object_detection.pixels import Fitted
+from model_zoo.programs.program import Program
+from model_zoo.types import FloatArray, PoseOutput
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+MOST = 300
+"""Candidates that an output keeps."""
+LEAST = 0.001
+"""Probability below which a candidate is dropped, as in Ultralytics' validation."""
+TOLERANCES = (0.5, 0.01, 0.5, 0.05)
+"""Pixels, probability, pixels and map values by which a compiled form may differ."""
+WINDOW = 0.5
+"""How far, in sizes of the object, a point's own map is believed against what the object's centre says of it: the
+standard deviation of a bell around that."""
+FAINT = 0.05
+"""Height of a point's map, so weighed, below which the centre's word stands."""
+
+
+def whole(key: str, network: Network, head: Module, side: int) -> Program:
+    """From pixels (n, height, width, 3) to the head's maps (n, channels, h, w)."""
+    return Program(key, lambda: _whole(network, head), lambda: probes(side), (0.05,))
+
+
+def known(key: str, network: Network, head: Module, side: int) -> Program:
+    """From pixels (n, height, width, 3) to what the pretrained head finds: corners (n, cells, 4), probabilities
+    (n, cells, classes), and points (n, cells, 3 * points), x and y in pixels and log-odds; and the head's maps."""
+    return Program(key, lambda: _known(network, head), lambda: probes(side), TOLERANCES)
+
+
+def from_maps(fitted: Fitted, maps: FloatArray, shape: Shape, stride: float) -> PoseOutput:
+    """One image's objects from its maps (channels, h, w), best first, in pixels of its original."""
+    from scipy.ndimage import maximum_filter  # type: ignore[import-untyped]  # it has no types
+
+    parts = {name: part[0] for name, part in shape.split(maps[None]).items()}
+    centres = _sigmoid(parts["centres"])
+    peaks = (centres == maximum_filter(centres, size=(1, 3, 3))).any(axis=0) & (centres.max(axis=0) > LEAST)
+    rows, columns = np.nonzero(peaks)
+    order = np.argsort(-centres[:, rows, columns].max(axis=0), kind="stable")[:MOST]
+    rows, columns = rows[order], columns[order]
+    home = np.stack([columns, rows], axis=1) + 0.5
+    left, top, right, bottom = distances_of(parts["sides"][:, rows, columns])
+    boxes = np.stack([home[:, 0] - left, home[:, 1] - top, home[:, 0] + right, home[:, 1] + bottom], axis=1)
+    shifts = parts["shifts"][:, rows, columns].T.reshape(len(rows), shape.points, 2) * REACH
+    points = _snapped(home[:, None] + shifts, (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=1.0), parts)
+    odds = np.zeros((len(rows), shape.points), np.float32)
+    located, seen = (_told(parts, name, home, points, odds) for name in ("located", "seen"))
+    return _output(fitted, boxes * stride, centres[:, rows, columns].T, points * stride, located, seen)
+
+
+def from_known(
+    fitted: Fitted,
+    corners: FloatArray,
+    probabilities: FloatArray,
+    points: FloatArray,
+    maps: FloatArray,
+    shape: Shape,
+    columns: Sequence[int],
+    kinds: Sequence[Sequence[int]],
+) -> PoseOutput:
+    """One image's objects from what the pretrained head found, best first. `columns` are its points that each label
+    means, -1 for none, `kinds` its classes that each name of objects means."""
+    nothing = np.zeros(len(corners), np.float32)
+    given = np.stack([probabilities[:, list(row)].max(axis=1) if row else nothing for row in kinds], axis=1)
+    best = given.max(axis=1, initial=0.0)
+    likely = np.flatnonzero(best > LEAST)
+    chosen = likely[np.argsort(-best[likely], kind="stable")[:MOST]]
+    table = points[chosen].reshape(len(chosen), points.shape[1] // 3, 3)[:, list(columns)]
+    parts = {name: part[0] for name, part in shape.split(maps[None]).items()}
+    stride = fitted.pixels.shape[1] / maps.shape[-1]
+    home = corners[chosen].reshape(-1, 2, 2).mean(axis=1) / stride
+    located, seen = (_told(parts, name, home, table[..., :2] / stride, table[..., 2]) for name in ("located", "seen"))
+    located[:, np.array(columns) < 0] = 0.0
+    return _output(fitted, corners[chosen], given[chosen], table[..., :2], located, seen)
+
+
+def _output(
+    fitted: Fitted,
+    boxes: npt.NDArray[Any],
+    probabilities: FloatArray,
+    points: npt.NDArray[Any],
+    located: FloatArray,
+    seen: FloatArray,
+) -> PoseOutput:
+    moved = (points - np.array([fitted.left, fitted.top])) / fitted.scale
+    return PoseOutput(
+        fitted.restore(boxes.astype(np.float32)),
+        np.asarray(probabilities, np.float32),
+        moved.astype(np.float32),
+        located,
+        seen,
+        fitted.width,
+        fitted.height,
+    )
+
+
+def _snapped(points: FloatArray, sizes: FloatArray, parts: dict[str, FloatArray]) -> FloatArray:
+    """Points (n, k, 2) in cells, moved to where their own maps are highest near by; there a cell and its neighbours say
+    together where the point is, each as loudly as it is sure."""
+    heat = _sigmoid(parts["heat"])
+    count, high, wide = heat.shape
+    across, down = np.arange(wide) + 0.5, np.arange(high) + 0.5
+    refined = parts["refined"].reshape(count, 2, high, wide)
+    snapped = points.copy()
+    for row, size in enumerate(sizes):
+        width = 2 * (WINDOW * size) ** 2
+        for column in range(count):
+            x, y = points[row, column]
+            bell = np.exp(-((down - y) ** 2) / width)[:, None] * np.exp(-((across - x) ** 2) / width)[None]
+            weighed = heat[column] * bell
+            top, left = np.unravel_index(int(weighed.argmax()), weighed.shape)
+            if weighed[top, left] < FAINT:
+                continue
+            near = slice(max(top - 1, 0), top + 2), slice(max(left - 1, 0), left + 2)
+            voice = heat[column][near] / heat[column][near].sum()
+            snapped[row, column, 0] = ((across[near[1]][None] + refined[column, 0][near]) * voice).sum()
+            snapped[row, column, 1] = ((down[near[0]][:, None] + refined[column, 1][near]) * voice).sum()
+    return snapped
+
+
+def _told(
+    parts: dict[str, FloatArray], name: str, home: FloatArray, points: FloatArray, odds: FloatArray
+) -> FloatArray:
+    """How probable it is (n, k) that points are located or seen: by the object's centre and by their own cells."""
+    count, high, wide = parts[name].shape
+
+    def at(places: FloatArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        whole_cells = np.floor(places).astype(np.int64)
+        return np.clip(whole_cells[..., 1], 0, high - 1), np.clip(whole_cells[..., 0], 0, wide - 1)
+
+    rows, columns = at(home)
+    own_rows, own_columns = at(points)
+    here = parts[f"{name}_here"][np.arange(count)[None], own_rows, own_columns]
+    told: FloatArray = _sigmoid(odds + parts[name][:, rows, columns].T + here).astype(np.float32)
+    return told
+
+
+def _sigmoid(values: Any) -> Any:
+    return 1 / (1 + np.exp(-np.clip(values, -60, 60)))
+
+
+def _whole(network: Network, head: Module) -> Module:
+    import torch
+
+    class Forward(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = torch.nn.ModuleList(network.layers[:-1])
+            self.head = head
+
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            levels = network.pyramid(network.backbone(pixels.permute(0, 3, 1, 2).float().div(255)))
+            maps: torch.Tensor = self.head(levels)
+            return maps
+
+    return Forward().eval()
+
+
+def _known(network: Network, head: Module) -> Module:
+    import torch
+
+    class Forward(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = torch.nn.ModuleList(network.layers)
+            self.head = head
+
+        def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+            raw = network(pixels.permute(0, 3, 1, 2).float().div(255))
+            levels = list(raw.levels)
+            points = network.decode_points(network.points_branch(levels), levels)
+            return network.decode(raw.boxes, levels), raw.scores.sigmoid().transpose(1, 2), points, self.head(levels)
+
+    return Forward().eval()

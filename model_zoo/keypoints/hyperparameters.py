@@ -1,0 +1,105 @@
+"""How a head for points is trained: what people may override, and what the number and size of the objects ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from model_zoo.object_detection.hyperparameters import checked
+from model_zoo.object_detection.views import Augmentation
+from model_zoo.recipes import Recipe
+from model_zoo.types import FloatArray
+
+AUTO, KNOWN, NEW = "auto", "known", "new"
+SIDES = (416, 640)
+SMALL = 96.0
+"""Pixels of an object's longer side below which its points are told apart better in the larger input."""
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """`points` is `known` to keep the points of a person as the pretrained network finds them, `new` to learn all of
+    them, `auto` for the better by the evidence. `image_size` is the longer side of the network's input, `views` how
+    many augmented views of each image there are, `epochs` how often each image is seen; 0 of these leaves them to the
+    family. `turn` is the largest turn of a view in degrees, -1 for what the poses suggest; `width` is that of the
+    layers trained.
+    """
+
+    points: str = AUTO
+    image_size: int = 0
+    epochs: int = 0
+    views: int = 0
+    batch: int = 4
+    learning_rate: float = 1e-2
+    weight_decay: float = 1e-3
+    folds: int = 3
+    width: int = 48
+    zoom: float = 1.4
+    shift: float = 0.1
+    mosaic: float = 0.0
+    colour: float = 1.0
+    turn: float = -1.0
+    mirror: bool = True
+
+    def augmentation(self, pairs: tuple[int, ...] | None) -> Augmentation:
+        """How views differ; without `pairs` they are never mirrored."""
+        mirror = self.mirror and pairs is not None
+        turn = max(self.turn, 0.0)
+        return Augmentation(self.zoom, self.shift, self.mosaic, self.colour, mirror, turn, pairs or ())
+
+
+_LEAST: dict[str, float] = {
+    "batch": 1, "folds": 0, "image_size": 0, "epochs": 0, "views": 0, "width": 8, "turn": -1
+}  # fmt: skip
+_CHOICES = {"points": (AUTO, KNOWN, NEW)}
+
+
+def settle(recipe: Recipe, longer: FloatArray, turn: float) -> Hyperparameters:
+    """The hyperparameters for objects whose longer sides are `longer` shares of their image's, one array entry each;
+    overrides win. `turn` is what the poses suggest.
+
+    Raises `TrainingImpossible` for one that is unknown or makes no sense.
+    """
+    hyper = replace(Hyperparameters(), **checked(recipe, Hyperparameters, _LEAST, _CHOICES))
+    small = len(longer) > 0 and float(np.median(longer)) * SIDES[0] < SMALL
+    side = hyper.image_size or SIDES[1 if small else 0]
+    return replace(
+        hyper,
+        image_size=-(-side // 32) * 32,
+        turn=turn if hyper.turn < 0 else hyper.turn,
+    )
+
+
+def paced(hyper: Hyperparameters, count: int) -> Hyperparameters:
+    """With views and epochs for so many images."""
+    views = hyper.views or int(np.clip(120 // max(count, 1), 2, 12))
+    epochs = hyper.epochs or max(round(steps_for(count) * hyper.batch / max(count, 1)), 1)
+    return replace(hyper, views=views, epochs=epochs)
+
+
+def steps_for(count: int) -> int:
+    """Steps of the optimiser for so many images."""
+    return int(np.clip(75 * np.sqrt(count), 150, 450))
+
+
+def turn_for(directions: Sequence[FloatArray]) -> float:
+    """How far views may turn, in degrees, by the directions (objects, 2) from one point to another, for several pairs
+    of points: twice as far as the objects themselves are turned.
+
+    That is the circular standard deviation, from the length of the mean direction, which is 1 where all are the same
+    and near 0 where none is preferred (Mardia and Jupp, "Directional Statistics", 2000, section 2.3).
+    """
+    lengths = [
+        float(np.linalg.norm((one / np.maximum(np.linalg.norm(one, axis=1, keepdims=True), 1e-6)).mean(axis=0)))
+        for one in directions
+        if len(one) >= ENOUGH
+    ]
+    spread = np.sqrt(-2 * np.log(np.clip(np.median(lengths), 1e-3, 1.0))) if lengths else 0.0
+    return float(np.clip(2 * np.degrees(spread), SLIGHT, ANY))
+
+
+ENOUGH = 4
+"""Objects by which one can tell how they are turned."""
+ANY, SLIGHT = 180.0, 10.0

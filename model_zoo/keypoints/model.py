@@ -1,0 +1,164 @@
+"""The trained model of every family that finds points with one of Ultralytics' networks."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from model_zoo import checkpoint
+from model_zoo.base import Model
+from model_zoo.errors import CheckpointError
+from model_zoo.keypoints import forward
+from model_zoo.keypoints.head import Shape, build
+from model_zoo.object_detection.bases import Base
+from model_zoo.object_detection.model import FittedItem
+from model_zoo.object_detection.pixels import Fitted, fit, same_shapes
+from model_zoo.postprocess.keypoints import kinds_of
+from model_zoo.types import FloatArray, Item, LabelSpace, Output, PoseOutput
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+    from model_zoo.keypoints.family import YoloPoseFamily
+    from model_zoo.programs.program import Program
+
+BATCH = 8
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What labels mean to the pretrained head: of its points, -1 for none, and of its classes for each name of
+    objects."""
+
+    points: tuple[int, ...]
+    kinds: tuple[tuple[int, ...], ...]
+
+
+class PoseModel(Model):
+    """`base` is frozen, and `head` lies on it. `side` is the longer side of the input in pixels. With a `meaning`, the
+    pretrained head finds objects and points, and `head` says what is known of these; else it finds all. Immutable."""
+
+    def __init__(
+        self,
+        owner: YoloPoseFamily,
+        labels: LabelSpace,
+        base: Base,
+        head: Module,
+        shape: Shape,
+        side: int,
+        meaning: Meaning | None = None,
+    ) -> None:
+        self.family = type(owner)
+        self.labels = labels
+        self.base = base
+        self.head = head
+        self.shape = shape
+        self.side = side
+        self.meaning = meaning
+        key = f"{base.name}:{_identity(base, head)}"
+        make = forward.whole if meaning is None else forward.known
+        self._program = make(key, base.network, head, side)
+
+    def prepare(self, item: Item) -> Item:
+        if isinstance(item, FittedItem) and item.fitted is not None:
+            return item
+        return FittedItem(None, item.features, self._fit(item))
+
+    def programs(self) -> tuple[Program, ...]:
+        return (self._program,)
+
+    def predict(self, items: Sequence[Item]) -> list[Output]:
+        fitted = [item.fitted if isinstance(item, FittedItem) and item.fitted else self._fit(item) for item in items]
+        outputs: list[Output | None] = [None] * len(items)
+        for group in same_shapes(fitted, BATCH):
+            found = self._program(np.stack([fitted[index].pixels for index in group]))
+            for row, index in enumerate(group):
+                outputs[index] = self.read(fitted[index], [part[row] for part in found])
+        return [output for output in outputs if output is not None]
+
+    def read(self, fitted: Fitted, found: Sequence[FloatArray]) -> PoseOutput:
+        """One image's output from what its program gave."""
+        return read(fitted, found, self.shape, self.meaning)
+
+    def save(self, folder: Path) -> None:
+        meaning = self.meaning
+        settings: dict[str, Any] = {
+            "base": self.base.name,
+            "digest": self.base.digest,
+            "side": self.side,
+            "width": self.shape.width,
+            "points": list(meaning.points) if meaning else None,
+            "kinds": [list(row) for row in meaning.kinds] if meaning else None,
+        }
+        arrays = {name: tensor.detach().numpy() for name, tensor in self.head.state_dict().items()}
+        checkpoint.write(folder, checkpoint.Checkpoint(self.family.name, self.labels, settings, arrays))
+
+    @property
+    def nbytes(self) -> int:
+        return sum(tensor.nbytes for tensor in self.head.state_dict().values())
+
+    def _fit(self, item: Item) -> Fitted:
+        return fit(item.input, self.side, max(self.base.network.strides))
+
+
+def read(fitted: Fitted, found: Sequence[FloatArray], shape: Shape, meaning: Meaning | None) -> PoseOutput:
+    """One image's output from what the network gave for it."""
+    if meaning is None:
+        (maps,) = found
+        return forward.from_maps(fitted, maps, shape, fitted.pixels.shape[1] / maps.shape[-1])
+    corners, probabilities, points, maps = found
+    return forward.from_known(fitted, corners, probabilities, points, maps, shape, meaning.points, meaning.kinds)
+
+
+def load(owner: YoloPoseFamily, folder: Path, labels: LabelSpace | None) -> PoseModel:
+    """Read what `PoseModel.save` wrote; the network it lies on must be at hand."""
+    import torch
+
+    found = checkpoint.read(folder, owner.name, labels)
+    try:
+        name, digest = str(found.settings["base"]), str(found.settings["digest"])
+        side, width = int(found.settings["side"]), int(found.settings["width"])
+        points, kinds = found.settings["points"], found.settings["kinds"]
+        meaning = None
+        if points is not None:
+            rows = tuple(tuple(int(at) for at in row) for row in kinds)
+            meaning = Meaning(tuple(int(at) for at in points), rows)
+        if side < 32 or width < 8 or (meaning and len(meaning.points) != len(found.labels)):
+            raise ValueError(f"side {side}, width {width}, points {points}")
+    except (KeyError, ValueError, TypeError) as error:
+        raise CheckpointError(f"The checkpoint in {folder} is damaged ({error!r}); train again.") from error
+    base = owner.base_named(name)
+    if base.digest != digest:
+        raise CheckpointError(
+            f"Got points trained on {name} with the digest {digest[:12]}, and the weights found here "
+            f"({base.origin}) have {base.digest[:12]}; put those weights back, or train again."
+        )
+    shape = Shape(len(kinds_of(found.labels)), len(found.labels), meaning is None, width)
+    head = build(channels_of(base), shape, 0)
+    try:
+        head.load_state_dict({key: torch.from_numpy(array.copy()) for key, array in found.arrays.items()})
+    except RuntimeError as error:
+        said = str(error).splitlines()[-1].strip()
+        raise CheckpointError(f"The checkpoint in {folder} does not fit {name} ({said}); train again.") from error
+    head.requires_grad_(False)
+    # The caller's descriptions may be newer than those the model was saved with.
+    return PoseModel(owner, labels or found.labels, base, head, shape, side, meaning)
+
+
+def channels_of(base: Base) -> list[int]:
+    """How many channels the levels have that a head lies on."""
+    return [branch[0].conv.in_channels for branch in base.network.head.cv2]
+
+
+def _identity(base: Base, head: Module) -> str:
+    """A digest of all that decides what the network answers."""
+    told = hashlib.sha256(base.digest.encode())
+    for name, tensor in sorted(head.state_dict().items()):
+        told.update(name.encode())
+        told.update(tensor.detach().contiguous().numpy().tobytes())
+    return told.hexdigest()

@@ -1,0 +1,54 @@
+"""From maps to objects: what is drawn into them is found again."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from model_zoo.keypoints.forward import from_maps
+from model_zoo.keypoints.head import REACH, Shape
+from model_zoo.object_detection.pixels import Fitted
+
+SHAPE = Shape(kinds=1, points=2, whole=True)
+CELLS, STRIDE = 16, 8.0
+NOWHERE = -9.0
+
+
+def maps(points: list[tuple[float, float]], centre: tuple[int, int], coarse: float) -> np.ndarray:  # type: ignore[type-arg]
+    """An object's maps whose points are these, in cells; its centre says them wrong by `coarse` cells."""
+    channels = sum(sum(part.values()) for part in (SHAPE.objects, SHAPE.places, SHAPE.seeing))
+    made = np.zeros((channels, CELLS, CELLS), np.float32)
+    parts = {name: part[0] for name, part in SHAPE.split(made[None]).items()}
+    parts["centres"][:] = parts["heat"][:] = NOWHERE
+    x, y = centre
+    parts["centres"][0, y, x] = 3.0
+    parts["sides"][:, y, x] = np.log(np.expm1(np.array([4, 3, 4, 3]) / REACH))
+    rows, columns = np.indices((CELLS, CELLS))
+    for number, (across, down) in enumerate(points):
+        parts["heat"][number, int(down), int(across)] = 2.0
+        parts["refined"][2 * number] = across - columns - 0.5
+        parts["refined"][2 * number + 1] = down - rows - 0.5
+        parts["shifts"][2 * number : 2 * number + 2, y, x] = (
+            np.array([across - x - 0.5 + coarse, down - y - 0.5]) / REACH
+        )
+    parts["located"][1, y, x], parts["seen_here"][0] = -3.0, 3.0
+    return made
+
+
+def test_points_are_where_their_maps_are_highest() -> None:
+    wanted = [(4.3, 6.8), (11.6, 8.1)]
+    fitted = Fitted(np.zeros((128, 128, 3), np.uint8), 0.5, 0, 16, 256, 192)
+    found = from_maps(fitted, maps(wanted, (8, 7), 2.0), SHAPE, STRIDE)
+    assert found.points.shape[0] >= 1
+    np.testing.assert_allclose(found.points[0], (np.array(wanted) * STRIDE - [0, 16]) / 0.5, atol=0.5)
+    np.testing.assert_allclose(found.boxes[0], [72, 40, 200, 136], atol=0.1)
+    assert found.located[0, 0] == 0.5
+    assert found.located[0, 1] < 0.1
+    assert found.seen[0, 0] > 0.9
+    assert found.probabilities[0, 0] > 0.9
+
+
+def test_where_no_map_speaks_the_centre_does() -> None:
+    drawn = maps([(4.5, 6.5), (11.5, 8.5)], (8, 7), 0.0)
+    SHAPE.split(drawn[None])["heat"][:] = NOWHERE
+    found = from_maps(Fitted(np.zeros((128, 128, 3), np.uint8), 1.0, 0, 0, 128, 128), drawn, SHAPE, STRIDE)
+    np.testing.assert_allclose(found.points[0], [[36, 52], [92, 68]], atol=0.01)
