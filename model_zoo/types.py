@@ -216,7 +216,7 @@ def boxes_of(target: Target) -> Boxes:
         boxes = tuple(one for one in target if isinstance(one, Box))
         if len(boxes) == len(target):
             return boxes
-    raise TypeError(f"Got {type(target).__name__} {str(target)[:80]}, wanted a tuple of boxes.")
+    raise TypeError(f"Got {type(target).__name__}, wanted boxes alone.")
 
 
 def poses_of(target: Target) -> Poses:
@@ -225,7 +225,7 @@ def poses_of(target: Target) -> Poses:
         poses = tuple(one for one in target if isinstance(one, Pose))
         if len(poses) == len(target):
             return poses
-    raise TypeError(f"Got {type(target).__name__} {str(target)[:80]}, wanted a tuple of poses.")
+    raise TypeError(f"Got {type(target).__name__}, wanted poses alone.")
 
 
 def stack_features(items: Sequence[Item]) -> FloatArray:

@@ -42,6 +42,12 @@ GOOD = 0.5
 PAIRS = 10
 """Pairs of points by which one tells which way objects lie."""
 
+ON_RANDOM = (
+    "No pretrained network was found, so points are learnt on random weights, which stay as they are, and will mostly be "
+    "wrong. Put a file such as {file} into PRELABEL_WEIGHTS_DIR."
+)
+"""For people; `file` is the name of one that would do."""
+
 Sizes = Sequence[tuple[int, int]]
 
 
@@ -86,7 +92,7 @@ class YoloPoseFamily(BasedFamily):
         learnt, shape, hyper, meaning = self._better(base, checked, labels, sizes, hyper, seed, course)
         watch.report(Progress(1.0, f"trained on {len(checked)} images", learnt.loss))
         trained = PoseModel(self, labels, base, learnt.head, shape, hyper.image_size, meaning)
-        notes = () if base.pretrained else (bases.BEGINS_AT_RANDOM.format(file=self.weights[0].main),)
+        notes = () if base.pretrained else (ON_RANDOM.format(file=self.weights[0].main),)
         settled = {**asdict(hyper), "points": KNOWN if meaning else NEW, "base": base.name}
         return Trained(trained, learnt.outputs, learnt.loss, settled, notes)
 
