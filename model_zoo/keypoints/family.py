@@ -43,8 +43,8 @@ PAIRS = 10
 """Pairs of points by which one tells which way objects lie."""
 
 ON_RANDOM = (
-    "No pretrained network was found, so points are learnt on random weights, which stay as they are, and will mostly be "
-    "wrong. Put a file such as {file} into PRELABEL_WEIGHTS_DIR."
+    "No pretrained network was found, so points are learnt on random weights, which stay as they are, and will mostly "
+    "be wrong. Put a file such as {file} into PRELABEL_WEIGHTS_DIR."
 )
 """For people; `file` is the name of one that would do."""
 
