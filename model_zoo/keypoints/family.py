@@ -85,7 +85,7 @@ class YoloPoseFamily(BasedFamily):
         learnt, shape, hyper, meaning = self._better(base, checked, labels, sizes, hyper, seed, course)
         watch.report(Progress(1.0, f"trained on {len(checked)} images", learnt.loss))
         trained = PoseModel(self, labels, base, learnt.head, shape, hyper.image_size, meaning)
-        notes = () if base.pretrained else (bases.begins_at_random(self.architecture),)
+        notes = () if base.pretrained else (_on_random(self.architecture),)
         settled = {**asdict(hyper), "points": KNOWN if meaning else NEW, "base": base.name}
         return Trained(trained, learnt.outputs, learnt.loss, settled, notes)
 
@@ -132,6 +132,14 @@ class YoloPoseV1(YoloPoseFamily):
     name: ClassVar[str] = "keypoints/yolo_pose.v1"
     weights: ClassVar[tuple[Weights, ...]] = (bases.YOLOV8N_POSE, bases.YOLO11N_POSE)
     architecture: ClassVar[str] = "yolov8n-pose"
+
+
+def _on_random(architecture: str) -> str:
+    """What people are told of points that nothing pretrained finds."""
+    return (
+        "No pretrained network was found, so points are learnt on random weights, which stay as they are, and will "
+        f"mostly be wrong. Put a file such as {architecture}.pt into PRELABEL_WEIGHTS_DIR."
+    )
 
 
 def _shape(labels: LabelSpace, *, whole: bool, width: int = 48) -> Shape:

@@ -99,7 +99,8 @@ class KeypointPostprocess(Postprocess):
             points = self._points(output, int(index[at]), labels)
             drawn = box(output.boxes[index[at]], names[kind[at]]) if self.boxed else None
             poses.append(Pose(tuple(point for point, _ in points), drawn))
-            sure.append(tuple(certainty for _, certainty in points))
+            # That a point is located says nothing of an object that may not be there.
+            sure.append(tuple(certainty * float(confidence[at]) for _, certainty in points))
         best: FloatArray = np.zeros(len(labels), np.float32)
         if len(index):
             best = (confidence[:, None] * output.located[index]).max(axis=0).astype(np.float32)
