@@ -18,6 +18,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group("label_studio" if studio else item.path.as_posix()))
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Names of tests go between processes, which texts that no encoding takes cannot."""
+    if isinstance(val, str):
+        try:
+            val.encode()
+        except UnicodeEncodeError:
+            return ascii(val)
+    return None
+
+
 @pytest.fixture(scope="session")
 def label_studio_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that the session's Label Studio serves as local files."""
