@@ -14,6 +14,7 @@ import pytest
 
 from model_zoo.base import Family, Model, Progress, Watch
 from model_zoo.errors import Cancelled, CheckpointError, TrainingImpossible
+from model_zoo.keypoints.family import YoloPoseFamily
 from model_zoo.keypoints.model import PoseModel
 from model_zoo.poses import COCO_SIGMAS
 from model_zoo.postprocess import KeypointPostprocess
@@ -64,6 +65,15 @@ def test_the_loss_falls_even_on_random_features(pointer: Family, scenes: Example
     assert trained.loss == losses[-1] < 0.5 * max(losses)
     assert trained.hyperparameters["points"] == "new"
     assert "random weights" in trained.notes[0]
+
+
+def test_its_network_has_points_and_no_masks(pointer: Family) -> None:
+    """Both are told by a branch of one name."""
+    assert isinstance(pointer, YoloPoseFamily)
+    network = pointer.base().network
+    assert network.tensors(("points",))
+    assert not network.has_masks
+    assert not network.tensors(("masks", "pictures"))
 
 
 def test_boxes_lie_in_their_image(model: Model) -> None:

@@ -45,6 +45,24 @@ def test_points_stay_on_what_they_mark(how: Augmentation) -> None:
     assert checked > 10
 
 
+def test_masks_turn_and_mirror_as_pixels_and_points_do() -> None:
+    pixels = np.zeros((120, 160, 3), np.uint8)
+    pixels[30:70, 40:120] = 255
+    marks = Marks(np.float32([[[60.0, 40.0], [110.0, 60.0]]]), np.array([[2, 2]]), np.array([False]))
+    objects = (pixels[..., 0] > 0).astype(np.uint16)
+    one = Picture(pixels, np.float32([[40, 30, 120, 70]]), np.array([0]), objects, marks)
+    how = Augmentation(zoom=1.2, shift=0.05, mosaic=0.0, colour=0.0, turn=180.0)
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        seen = view([one], 0, SIDE, how, random)
+        assert seen.objects is not None
+        assert seen.marks is not None
+        white = seen.pixels[..., 0] > 185
+        assert (white & (seen.objects == 1)).sum() > 0.85 * (white | (seen.objects == 1)).sum()
+        for (x, y), state in zip(seen.marks.places[0], seen.marks.states[0], strict=True):
+            assert not state or seen.objects[min(int(y), SIDE - 1), min(int(x), SIDE - 1)] == 1
+
+
 def test_partners_change_places_in_a_mirror() -> None:
     marks = picture().marks
     assert marks is not None
