@@ -9,8 +9,9 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any
 
+from backend.converters import CONVERTERS
+from backend.converters.masks import MaskConverter
 from backend.errors import TaskUnusable
-from backend.interactive import shapes
 from backend.interactive.answers import Drawn
 from backend.interactive.asks import Ask, Mode
 from backend.interactive.boxes import by_example, companion_of, pointed, tightened
@@ -25,6 +26,7 @@ from model_zoo.errors import UnreadableInput
 from model_zoo.images import read_image
 from model_zoo.interactive.alike import Like
 from model_zoo.interactive.prompts import Mask, Masked, Pixels
+from model_zoo.masks import mask_of
 
 log = logging.getLogger(__name__)
 
@@ -103,8 +105,8 @@ class Sight:
 
         def draw(found: Masked) -> None:
             shown = _resized(found.mask, size)
-            values = shapes.values(ask.output.tag, shown)
-            keep([Drawn(ask.output, value, ask.label, found.confidence) for value in values], size)
+            value = _written(ask.output, shown)
+            keep([] if value is None else [Drawn(ask.output, value, ask.label, found.confidence)], size)
 
         self._masker.mask(key, pixels, prompt, deadline, draw)
 
@@ -166,3 +168,9 @@ def _resized(mask: Mask, size: Size) -> Mask:
         return mask
     scaled: Mask = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
     return scaled
+
+
+def _written(control: Control, shown: Mask) -> dict[str, Any] | None:
+    """The `value` of a region of the control that shows the pixels (height, width); None where it cannot."""
+    converter, mask = CONVERTERS.get(control.tag), mask_of("", shown, (shown.shape[1], shown.shape[0]))
+    return converter.write(mask) if isinstance(converter, MaskConverter) and mask is not None else None

@@ -12,7 +12,6 @@ from PIL import Image, ImageDraw
 
 from backend.interactive.ids import group_of
 from backend.interactive.ready import READY
-from backend.labelstudio.controls import TRAINABLE
 from tests.e2e.drawing import Canvas
 from tests.e2e.installation import Installation
 from tests.e2e.labelling_page import LabellingPage
@@ -43,18 +42,8 @@ def picture(path: Path) -> Path:
     return path
 
 
-def learnable(xml: str) -> str:
-    """With something to learn beside it, where no control of it can be learnt: such a project cannot be connected."""
-    if any(f"<{tag} " in xml for tag in TRAINABLE):
-        return xml
-    name = "text" if "<Text " in xml else "image"
-    return xml.replace(
-        "</View>", f'<Choices name="kind" toName="{name}"><Choice value="A"/><Choice value="B"/></Choices></View>'
-    )
-
-
 def connected(installation: Installation, studio: LabelStudioInstance, name: str) -> TestProject:
-    project = studio.new_project(learnable(READY[name].xml), title=f"interactive {name}")
+    project = studio.new_project(READY[name].xml, title=f"interactive {name}")
     installation.connect(studio, project)
     return project
 

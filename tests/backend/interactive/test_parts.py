@@ -1,4 +1,4 @@
-"""Ids, shapes, spans, captions and caches, by themselves."""
+"""Ids, spans, captions and caches, by themselves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from backend.interactive.earlier import EarlierTexts
 from backend.interactive.ids import group_of, new_ids, spared
 from backend.interactive.images import ImageCache
 from backend.interactive.ready import READY, ready
-from backend.interactive.shapes import values
 from backend.interactive.spans import propose
 from backend.labelstudio.config import LabellingConfig, every_control
 from backend.store.objects import ObjectStore
@@ -168,21 +167,6 @@ def test_features_that_failed_are_computed_again() -> None:
     ready_now.set()
     assert cache.features("a", "engine", compute, lambda value: value, pixels).result() == 1
     cache.close()
-
-
-@pytest.mark.parametrize("tag", ["BrushLabels", "BitmaskLabels", "PolygonLabels"])
-def test_an_empty_mask_has_no_shape_and_a_tiny_one_has(tag: str) -> None:
-    mask = np.zeros((9, 12), np.bool_)
-    assert values(tag, mask) == []
-    mask[4, 5] = True
-    assert len(values(tag, mask)) == 1
-
-
-def test_pieces_of_a_mask_are_outlined_each() -> None:
-    mask = np.zeros((40, 60), np.bool_)
-    mask[5:20, 5:20] = mask[25:38, 30:55] = True
-    mask[2, 2] = True
-    assert len(values("PolygonLabels", mask)) == 2
 
 
 @pytest.mark.parametrize("name", list(READY))
