@@ -15,7 +15,8 @@ from backend.converters.base import Region, Report, always_asked, log, region_id
 from backend.converters.geometry import WHOLE, in_pixels, read_rectangle, write_rectangle
 from backend.labelstudio.config import Control, shorten
 from model_zoo.postprocess.base import Decision, PoseDecision
-from model_zoo.types import Box, Item, Keypoint, LabelSpace, Pose, Poses, Target, TaskKind, Visibility, all_of
+from model_zoo.targets import all_of
+from model_zoo.types import Box, Item, Keypoint, LabelSpace, Pose, Poses, Target, TaskKind, Visibility
 
 POINT_WIDTH = 0.75
 """Percent of the image's width: how large Label Studio draws a point. It says nothing about the object."""

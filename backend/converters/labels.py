@@ -10,7 +10,8 @@ from backend.converters.hypertext import page_of
 from backend.converters.spans import Place, names_in, read_hypertext, read_paragraphs, read_text
 from backend.labelstudio.config import Control, shorten
 from model_zoo.postprocess.base import Decision, EntityDecision
-from model_zoo.types import Item, LabelSpace, Span, Spans, Target, TaskKind, some_of
+from model_zoo.targets import some_of
+from model_zoo.types import Item, LabelSpace, Span, Spans, Target, TaskKind
 
 _READ: Mapping[str, Callable[[Mapping[str, Any]], Place | None]] = {
     "Text": read_text,

@@ -15,7 +15,8 @@ from backend.converters.objects import ObjectsConverter, common
 from backend.labelstudio.config import Control
 from model_zoo.masks import resized
 from model_zoo.postprocess.base import Decision, InstanceDecision
-from model_zoo.types import Item, Mask, Masks, Target, TaskKind, some_of
+from model_zoo.targets import some_of
+from model_zoo.types import Item, Mask, Masks, Target, TaskKind
 
 LARGEST = 16_384
 MOST = 80_000_000

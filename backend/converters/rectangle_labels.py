@@ -10,7 +10,8 @@ from backend.converters.geometry import in_pixels, read_rectangle, write_rectang
 from backend.converters.objects import ObjectsConverter, common
 from backend.labelstudio.config import Control
 from model_zoo.postprocess.base import Decision, DetectionDecision
-from model_zoo.types import Box, Boxes, Item, Target, TaskKind, some_of
+from model_zoo.targets import some_of
+from model_zoo.types import Box, Boxes, Item, Target, TaskKind
 
 
 class RectangleLabelsConverter(ObjectsConverter[Box]):

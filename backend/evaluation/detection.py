@@ -16,7 +16,8 @@ from model_zoo.detection_metrics import average_precisions
 from model_zoo.masks import mask_overlaps
 from model_zoo.postprocess import DetectionPostprocess, Postprocess
 from model_zoo.postprocess.objects import ObjectPostprocess
-from model_zoo.types import Box, DetectionOutput, FloatArray, LabelSpace, Mask, Objects, Output, Target, objects_of
+from model_zoo.targets import objects_of
+from model_zoo.types import Box, DetectionOutput, FloatArray, LabelSpace, Mask, Objects, Output, Target
 
 RIGHT = 0.5
 """Overlap (intersection over union) from which on an object is the right one, as in Pascal VOC."""

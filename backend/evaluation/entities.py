@@ -15,7 +15,8 @@ import numpy.typing as npt
 from backend.evaluation.comparison import Scores
 from backend.evaluation.intervals import interval
 from model_zoo.postprocess import Postprocess
-from model_zoo.types import LabelSpace, Output, Span, Spans, Target, all_of
+from model_zoo.targets import all_of
+from model_zoo.types import LabelSpace, Output, Span, Spans, Target
 
 
 @dataclass(frozen=True)

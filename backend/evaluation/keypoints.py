@@ -14,7 +14,8 @@ from backend.evaluation.intervals import interval
 from model_zoo.boxes import as_array, overlaps
 from model_zoo.poses import areas, closeness, frames, points_of, sigmas
 from model_zoo.postprocess import KeypointPostprocess, Postprocess
-from model_zoo.types import Keypoint, LabelSpace, Output, Pose, PoseOutput, Poses, Target, all_of
+from model_zoo.targets import all_of
+from model_zoo.types import Keypoint, LabelSpace, Output, Pose, PoseOutput, Poses, Target
 
 LEAST = 5.0
 """Pixels, or percent of the image, that every object is wide and high at least: a single point has no extent."""

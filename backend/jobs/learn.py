@@ -27,7 +27,8 @@ from model_zoo.base import Family, Model, Trained, Watch
 from model_zoo.errors import MissingExtra, TrainingImpossible, UnreadableInput, WeightsNotFound, ZooError
 from model_zoo.postprocess import Postprocess, postprocess_of
 from model_zoo.recipes import Recipe
-from model_zoo.types import Item, LabelSpace, Output, Target, TaskKind, example
+from model_zoo.targets import example
+from model_zoo.types import Item, LabelSpace, Output, Target, TaskKind
 
 log = logging.getLogger(__name__)
 

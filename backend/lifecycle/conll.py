@@ -16,7 +16,8 @@ from backend.labelstudio.config import Control, LabellingConfig
 from backend.store.records import Record
 from model_zoo.named_entities.tags import OUTSIDE, inside, tags_of
 from model_zoo.named_entities.words import Word, read_words
-from model_zoo.types import Item, LabelSpace, Span, TaskKind, some_of
+from model_zoo.targets import some_of
+from model_zoo.types import Item, LabelSpace, Span, TaskKind
 
 HEAD = "-DOCSTART- -X- O\n"
 

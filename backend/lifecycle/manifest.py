@@ -18,22 +18,8 @@ from backend.jobs.examples import TEACHES, answer_of
 from backend.labelstudio.config import Control, LabellingConfig
 from backend.store.records import Annotation, Record
 from model_zoo.masks import part_of
-from model_zoo.types import (
-    Captions,
-    Item,
-    Keypoint,
-    Labels,
-    Mask,
-    Objects,
-    Pose,
-    Poses,
-    Span,
-    Target,
-    TaskKind,
-    all_of,
-    objects_of,
-    some_of,
-)
+from model_zoo.targets import all_of, objects_of, some_of
+from model_zoo.types import Captions, Item, Keypoint, Labels, Mask, Objects, Pose, Poses, Span, Target, TaskKind
 
 DEPTH = 3
 """Channels, which the format wants; pictures are read as RGB."""

@@ -21,7 +21,8 @@ from backend.evaluation.keypoints import ComparedPoses, compare_poses
 from backend.labelstudio.config import Control
 from backend.simulation.costs import Costs
 from model_zoo.postprocess.base import PoseDecision
-from model_zoo.types import Box, Captions, Labels, Mask, Pose, Poses, Span, TaskKind, all_of
+from model_zoo.targets import all_of
+from model_zoo.types import Box, Captions, Labels, Mask, Pose, Poses, Span, TaskKind
 
 Piece = Box | Mask
 

@@ -20,7 +20,8 @@ from model_zoo.postprocess.base import PoseDecision, Postprocess
 from model_zoo.postprocess.detection import DetectionPostprocess
 from model_zoo.postprocess.objects import uncertainty
 from model_zoo.postprocess.objects_fit import Evidence, calibrate, join, shape_of, thresholds
-from model_zoo.types import Box, FloatArray, Keypoint, LabelSpace, Output, Pose, PoseOutput, Target, some_of
+from model_zoo.targets import some_of
+from model_zoo.types import Box, FloatArray, Keypoint, LabelSpace, Output, Pose, PoseOutput, Target
 
 if TYPE_CHECKING:
     from typing_extensions import Self

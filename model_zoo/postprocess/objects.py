@@ -14,7 +14,8 @@ from model_zoo.calibration import Calibration
 from model_zoo.errors import CheckpointError
 from model_zoo.postprocess.base import Postprocess
 from model_zoo.postprocess.objects_fit import Candidates, calibrate, join, judge, shape_of, thresholds
-from model_zoo.types import DetectionOutput, FloatArray, LabelSpace, Objects, Output, PoseOutput, Target, objects_of
+from model_zoo.targets import objects_of
+from model_zoo.types import DetectionOutput, FloatArray, LabelSpace, Objects, Output, PoseOutput, Target
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -14,7 +14,8 @@ from PIL import Image, ImageDraw
 from backend.converters import CONVERTERS
 from backend.labelstudio.config import parse_config
 from backend.labelstudio.connect import connect_projects
-from model_zoo.types import Pose, all_of
+from model_zoo.targets import all_of
+from model_zoo.types import Pose
 from tests.e2e.backend_process import eventually
 from tests.e2e.drawing import Canvas
 from tests.e2e.installation import Installation

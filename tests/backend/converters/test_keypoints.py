@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from backend.converters import CONVERTERS
 from backend.labelstudio.config import Control, LabellingConfig, parse_config
 from model_zoo.postprocess import ClassificationDecision, PoseDecision
-from model_zoo.types import Box, Item, Keypoint, Pose, Poses, TaskKind, Visibility, all_of
+from model_zoo.targets import all_of
+from model_zoo.types import Box, Item, Keypoint, Pose, Poses, TaskKind, Visibility
 
 POINTS = ("nose", "left ear", "r")
 PARENTS = {
