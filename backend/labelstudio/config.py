@@ -18,16 +18,15 @@ from defusedxml.ElementTree import fromstring
 
 from backend.errors import InvalidConfig
 from backend.labelstudio.controls import (
+    CANONICAL,
     LABELLED_APART,
-    MARKED_IN_PLACE,
     PARENTS,
-    TRAINABLE,
-    UNLABELLED,
     Control,
     Label,
     shorten,
 )
-from backend.labelstudio.labels import HIGHEST_RATING, READERS, label_of, lowered
+from backend.labelstudio.labels import READERS, label_of, lowered
+from backend.labelstudio.obstacles import LABEL_TAGS, label_obstacle, obstacle
 
 if TYPE_CHECKING:
     from label_studio_sdk.label_interface.interface import LabelInterface
@@ -43,14 +42,6 @@ EXAMPLE = (
 )
 
 _NOT_CONTROLS = frozenset({"filter"})
-_LABEL_TAGS = {"Choices": "Choice", "Taxonomy": "Choice"}
-"""What labels are tagged as inside a control; elsewhere `Label`."""
-_UNLEARNT = {
-    "allownested": "nested choices (allowNested) are stored as paths, which cannot be learnt yet.",
-    "labeling": "it labels spans of text (labeling), and only what it says of whole objects can be learnt yet.",
-}
-"""Switches of controls that cannot be learnt once they are on."""
-_CANONICAL = {tag.lower(): tag for tags in (TRAINABLE, *TRAINABLE.values()) for tag in tags}
 
 __all__ = ["Control", "Label", "LabellingConfig", "parse_config", "shorten"]
 
@@ -116,9 +107,9 @@ def every_control(xml: str) -> tuple[Control, ...]:
             found.append(
                 Control(
                     name=element.attrib["name"],
-                    tag=_CANONICAL.get(element.tag.lower(), element.tag),
+                    tag=CANONICAL.get(element.tag.lower(), element.tag),
                     to_name=element.attrib["toName"],
-                    object_tag=_CANONICAL.get(target.tag.lower(), target.tag),
+                    object_tag=CANONICAL.get(target.tag.lower(), target.tag),
                     data_key=target.attrib["value"][1:],
                     labels=_labels(element),
                     attributes=lowered(element),
@@ -180,7 +171,7 @@ def _namers(elements: Sequence[ElementTree.Element]) -> dict[str, ElementTree.El
         element.attrib["name"]: labels[element.attrib["toName"]]
         for element in elements
         if _is_control(element)
-        and _CANONICAL.get(element.tag.lower()) in LABELLED_APART
+        and CANONICAL.get(element.tag.lower()) in LABELLED_APART
         and element.attrib["toName"] in labels
     }
 
@@ -196,7 +187,7 @@ def _companions(elements: Sequence[ElementTree.Element]) -> dict[str, list[Eleme
             for other in elements
             if _is_control(other) and other not in taken and other.attrib["toName"] == element.attrib["toName"]
         ]
-        parents = [other for other in others if _CANONICAL.get(other.tag.lower()) in PARENTS]
+        parents = [other for other in others if CANONICAL.get(other.tag.lower()) in PARENTS]
         choices = [other for other in others if _is_visibility(other, element.attrib["name"])]
         found[element.attrib["name"]] = parts = [*parents[:1], *choices[:1]]
         taken += parts
@@ -226,7 +217,7 @@ def _accompanied(
         other = replace(
             control,
             name=element.attrib["name"],
-            tag=_CANONICAL[element.tag.lower()],
+            tag=CANONICAL[element.tag.lower()],
             labels=_labels(element if namer is None else namer),
             attributes=lowered(element),
             labels_name=namer.attrib["name"] if namer is not None else None,
@@ -245,13 +236,13 @@ def _read_control(
     target = objects.get(element.attrib["toName"])
     attributes = lowered(element) if namer is None else {**lowered(namer), **lowered(element)}
     labels = _labels(element if namer is None else namer)
-    obstacle = _obstacle(element, attributes, target) or _label_obstacle(element, attributes, labels)
-    if obstacle or target is None:
-        return f'{element.tag} "{shorten(element.attrib["name"])}" is skipped: {obstacle}'
-    object_tag = _CANONICAL[target.tag.lower()]
+    reason = obstacle(element, attributes, target) or label_obstacle(element, attributes, labels)
+    if reason or target is None:
+        return f'{element.tag} "{shorten(element.attrib["name"])}" is skipped: {reason}'
+    object_tag = CANONICAL[target.tag.lower()]
     return Control(
         name=element.attrib["name"],
-        tag=_CANONICAL[element.tag.lower()],
+        tag=CANONICAL[element.tag.lower()],
         to_name=element.attrib["toName"],
         object_tag=object_tag,
         data_key=target.attrib["value"][1:],
@@ -263,71 +254,13 @@ def _read_control(
     )
 
 
-def _obstacle(
-    element: ElementTree.Element, attributes: Mapping[str, str], target: ElementTree.Element | None
-) -> str | None:
-    tag = _CANONICAL.get(element.tag.lower(), "")
-    if tag not in TRAINABLE:
-        return f"there is no model for {element.tag} yet."
-    if target is None:
-        to_name = attributes["toname"]
-        several = "it labels several objects at once" if "," in to_name else "no object has that name"
-        return f'its toName is "{shorten(to_name)}", and {several}.'
-    if _CANONICAL.get(target.tag.lower()) not in TRAINABLE[tag]:
-        return f"there is no model for {tag} on {target.tag} yet."
-    if tag == "KeyPointLabels" and attributes.get("smart") == "true":
-        return 'its points prompt a smart tool; without smart="true" they are learnt.'
-    if attributes.get("perregion") == "true":
-        return "controls that label single regions (perRegion) cannot be learnt yet."
-    return _source_obstacle(element, target)
-
-
-def _source_obstacle(element: ElementTree.Element, target: ElementTree.Element) -> str | None:
-    value = target.get("value", "")
-    if "{{" in element.attrib["name"] + element.attrib["toName"] + value:
-        return "controls inside a Repeater cannot be learnt yet."
-    if not re.fullmatch(r"\$[^, ]+", value):
-        got = f'the value "{shorten(value)}"' if value else "a valueList"
-        return f'its {target.tag} has {got}, and only a single variable such as "$text" can be read yet.'
-    if lowered(target).get("encoding", "none") != "none":
-        return f"its {target.tag} holds encoded text, which cannot be read yet."
-    tags = (_CANONICAL[element.tag.lower()], _CANONICAL[target.tag.lower()])
-    if tags in MARKED_IN_PLACE and lowered(target).get("valuetype") == "url":
-        return f'its {target.tag} is fetched from an address (valueType="url"), and spans only of Text can be yet.'
-    return None
-
-
-def _label_obstacle(
-    element: ElementTree.Element, attributes: Mapping[str, str], labels: tuple[Label, ...]
-) -> str | None:
-    tag = _CANONICAL[element.tag.lower()]
-    if tag in UNLABELLED:
-        filled = "its text comes from each task's data (value), and only what people write can be learnt yet."
-        return filled if attributes.get("value") else None
-    if attributes.get("value") or attributes.get("apiurl") or any(_is_variable(label.value) for label in labels):
-        return "its labels come from each task's data, and only labels written into the config can be learnt yet."
-    unlearnt = next((reason for name, reason in _UNLEARNT.items() if attributes.get(name) == "true"), None)
-    if unlearnt is not None:
-        return unlearnt
-    return None if labels else _no_labels(element, attributes, tag)
-
-
-def _no_labels(element: ElementTree.Element, attributes: Mapping[str, str], tag: str) -> str:
-    if tag == "Rating":
-        got = shorten(attributes.get("maxrating", ""))
-        return f'its maxRating is "{got}", wanted a whole number from 1 to {HIGHEST_RATING}.'
-    if tag in LABELLED_APART:
-        return f'no Labels name its shapes. Add <Labels name="label" toName="{attributes["toname"]}"> with some.'
-    return f'it has no labels. Add some, such as <{_LABEL_TAGS.get(tag, "Label")} value="A"/> inside <{element.tag}>.'
-
-
 def _labels(element: ElementTree.Element) -> tuple[Label, ...]:
     """Labels below `element`, whatever lies between, but not below another label: the editor leaves those out."""
-    tag = _CANONICAL.get(element.tag.lower(), "")
+    tag = CANONICAL.get(element.tag.lower(), "")
     if tag in READERS:
         return READERS[tag](element)
     found: dict[str, Label] = {}
-    wanted = _LABEL_TAGS.get(tag, "Label").lower()
+    wanted = LABEL_TAGS.get(tag, "Label").lower()
     stack = list(reversed(element))
     while stack:
         child = stack.pop()
@@ -338,10 +271,6 @@ def _labels(element: ElementTree.Element) -> tuple[Label, ...]:
         if label.name:
             found.setdefault(label.name, label)
     return tuple(found.values())
-
-
-def _is_variable(value: str) -> bool:
-    return re.fullmatch(r"\$[A-Za-z_][\w.\[\]]*", value) is not None
 
 
 def _check(controls: list[Control]) -> None:

@@ -32,6 +32,9 @@ TRAINABLE: Mapping[str, frozenset[str]] = {
 }
 """Control tags that can be learnt, with the object tags they can be learnt on."""
 
+CANONICAL = {tag.lower(): tag for tags in (TRAINABLE, *TRAINABLE.values()) for tag in tags}
+"""How tags are written, by their names in lower case."""
+
 MARKED_IN_PLACE = frozenset(
     {("Labels", "HyperText"), ("HyperTextLabels", "HyperText"), ("ParagraphLabels", "Paragraphs")}
 )
