@@ -45,7 +45,6 @@ class NicedWorker(rq.Worker):
     def main_work_horse(self, job: Job, queue: rq.Queue) -> None:
         """The work horse's first lines, after the fork."""
         die_with_parent(self.pid or os.getppid())
-        _give_way()
         _bound_threads(self._settings.torch_threads or training_threads())
         if job.retries_left == len(RETRY_AFTER):  # the first attempt
             forget_tail(self.connection, job.id)
@@ -84,16 +83,6 @@ def keep_death(job: Job, pid: int, status: int, usage: object) -> None:
     job.meta["traceback"] = None
     log.error("Job %s lost its process %d: %s", job.id, pid, how)
     job.save_meta()
-
-
-def _give_way() -> None:
-    """Leave the processor at once to whatever else wants it, where the system can do that (Linux).
-
-    Niced alone, a job ends its slice of some milliseconds first, and a prediction that passes through several threads
-    waits for as many slices: its 95th percentile doubled while trainings ran on the same two processors.
-    """
-    if hasattr(os, "SCHED_IDLE"):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _bound_threads(count: int) -> None:
