@@ -26,7 +26,7 @@ run: .venv/.installed $(if $(LABEL_STUDIO_URL),,.venv-label-studio/.installed)
 	@exec $(VENV)/python -m backend.demo.run --label-studio-python $(STUDIO)/python
 
 test: lint .venv-label-studio/.installed .venv-label-studio-ml/.installed .venv/.system
-	$(VENV)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+	$(VENV)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 lint: .venv/.installed-tests
 	$(VENV)/ruff check .

@@ -10,14 +10,6 @@ import pytest
 from tests.label_studio import LabelStudioInstance, TestProject, below_path, start_instance
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run in several processes, one of them has all that need the session's Label Studio, and each file's
-    tests stay together with its fixtures."""
-    for item in items:
-        studio = "label_studio" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("label_studio" if studio else item.path.as_posix()))
-
-
 def pytest_make_parametrize_id(val: object) -> str | None:
     """Names of tests go between processes, which texts that no encoding takes cannot."""
     if isinstance(val, str):
