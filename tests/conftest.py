@@ -1,4 +1,4 @@
-"""Fixtures that need a real collaborator: one Label Studio for the whole run, one fresh project per test."""
+"""Fixtures that need a real collaborator: one Label Studio a process, for its whole run, one fresh project per test."""
 
 from __future__ import annotations
 
