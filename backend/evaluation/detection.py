@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from backend.evaluation.compared import Compared
 from backend.evaluation.comparison import Scores
 from backend.evaluation.intervals import interval
 from model_zoo.boxes import as_array, overlaps
@@ -23,21 +23,6 @@ RIGHT = 0.5
 """Overlap (intersection over union) from which on an object is the right one, as in Pascal VOC."""
 TOUCHED = 0.1
 """Overlap from which on a wrong object was rather moved or renamed than taken away and drawn anew."""
-
-
-@dataclass(frozen=True)
-class Compared:
-    """What became of predicted objects, by their indices and those of the answer's: `kept` as they were, `changed`
-    (moved, renamed or both), taken away, and drawn anew."""
-
-    kept: tuple[tuple[int, int], ...]
-    changed: tuple[tuple[int, int], ...]
-    deleted: tuple[int, ...]
-    added: tuple[int, ...]
-
-    @property
-    def edits(self) -> int:
-        return len(self.changed) + len(self.deleted) + len(self.added)
 
 
 def compare(before: Objects, after: Objects) -> Compared:

@@ -7,31 +7,16 @@ same spans it is what seqeval gives.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from backend.evaluation.compared import Compared
 from backend.evaluation.comparison import Scores
 from backend.evaluation.intervals import interval
 from model_zoo.postprocess import Postprocess
 from model_zoo.targets import all_of
 from model_zoo.types import LabelSpace, Output, Span, Spans, Target
-
-
-@dataclass(frozen=True)
-class Compared:
-    """What became of predicted spans, by their indices and those of the answer's spans: `kept` as they were, `changed`
-    (moved, renamed or both), taken away, and marked anew."""
-
-    kept: tuple[tuple[int, int], ...]
-    changed: tuple[tuple[int, int], ...]
-    deleted: tuple[int, ...]
-    added: tuple[int, ...]
-
-    @property
-    def edits(self) -> int:
-        return len(self.changed) + len(self.deleted) + len(self.added)
 
 
 def compare_spans(before: Spans, after: Spans) -> Compared:

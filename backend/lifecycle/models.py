@@ -82,12 +82,13 @@ def _export(
 ) -> None:
     from model_zoo.linear.model import LinearModel
     from model_zoo.object_detection.model import YoloModel
+    from model_zoo.types import TaskKind
 
     family = families.behind(part)
     model = family.load(artifacts.fetch(part.artifact))
     if isinstance(model, LinearModel):
         config = _classifier(family, model, form, folder)
-    elif isinstance(model, YoloModel):
+    elif isinstance(model, YoloModel) and family.task is TaskKind.OBJECT_DETECTION:
         config = _detector(model, form, folder)
     else:
         raise InvalidRequest(f"{control}: {part.family} cannot be exported; classifiers and detectors can.")

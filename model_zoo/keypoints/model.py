@@ -8,26 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from model_zoo import checkpoint
-from model_zoo.base import Model
 from model_zoo.errors import CheckpointError
 from model_zoo.keypoints import forward
 from model_zoo.keypoints.head import Shape, build
 from model_zoo.object_detection.bases import Base
-from model_zoo.object_detection.model import FittedItem
-from model_zoo.object_detection.pixels import Fitted, fit, same_shapes
+from model_zoo.object_detection.fitted import FittedModel
+from model_zoo.object_detection.pixels import Fitted
 from model_zoo.postprocess.keypoints import kinds_of
-from model_zoo.types import FloatArray, Item, LabelSpace, Output, PoseOutput
+from model_zoo.programs.program import Array
+from model_zoo.types import FloatArray, LabelSpace, PoseOutput
 
 if TYPE_CHECKING:
     from torch.nn import Module
 
     from model_zoo.keypoints.family import YoloPoseFamily
-    from model_zoo.programs.program import Program
-
-BATCH = 8
 
 
 @dataclass(frozen=True)
@@ -39,7 +34,7 @@ class Meaning:
     kinds: tuple[tuple[int, ...], ...]
 
 
-class PoseModel(Model):
+class PoseModel(FittedModel):
     """`base` is frozen, and `head` lies on it. `side` is the longer side of the input in pixels. With a `meaning`, the
     pretrained head finds objects and points, and `head` says what is known of these; else it finds all. Immutable."""
 
@@ -62,28 +57,11 @@ class PoseModel(Model):
         self.meaning = meaning
         key = f"{base.name}:{_identity(base, head)}"
         make = forward.whole if meaning is None else forward.known
-        self._program = make(key, base.network, head, side)
+        self.stride = max(base.network.strides)
+        self.program = make(key, base.network, head, side)
 
-    def prepare(self, item: Item) -> Item:
-        if isinstance(item, FittedItem) and item.fitted is not None:
-            return item
-        return FittedItem(None, item.features, self._fit(item))
-
-    def programs(self) -> tuple[Program, ...]:
-        return (self._program,)
-
-    def predict(self, items: Sequence[Item]) -> list[Output]:
-        fitted = [item.fitted if isinstance(item, FittedItem) and item.fitted else self._fit(item) for item in items]
-        outputs: list[Output | None] = [None] * len(items)
-        for group in same_shapes(fitted, BATCH):
-            found = self._program(np.stack([fitted[index].pixels for index in group]))
-            for row, index in enumerate(group):
-                outputs[index] = self.read(fitted[index], [part[row] for part in found])
-        return [output for output in outputs if output is not None]
-
-    def read(self, fitted: Fitted, found: Sequence[FloatArray]) -> PoseOutput:
-        """One image's output from what its program gave."""
-        return read(fitted, found, self.shape, self.meaning)
+    def output_of(self, fitted: Fitted, arrays: Sequence[Array]) -> PoseOutput:
+        return read(fitted, arrays, self.shape, self.meaning)
 
     def save(self, folder: Path) -> None:
         meaning = self.meaning
@@ -101,9 +79,6 @@ class PoseModel(Model):
     @property
     def nbytes(self) -> int:
         return sum(tensor.nbytes for tensor in self.head.state_dict().values())
-
-    def _fit(self, item: Item) -> Fitted:
-        return fit(item.input, self.side, max(self.base.network.strides))
 
 
 def read(fitted: Fitted, found: Sequence[FloatArray], shape: Shape, meaning: Meaning | None) -> PoseOutput:

@@ -4,37 +4,27 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from model_zoo import checkpoint
-from model_zoo.base import Model
 from model_zoo.errors import CheckpointError
 from model_zoo.object_detection import forward
 from model_zoo.object_detection.bases import Base
+from model_zoo.object_detection.fitted import FittedModel
 from model_zoo.object_detection.network import PARTS, Network
-from model_zoo.object_detection.pixels import Fitted, fit, same_shapes
+from model_zoo.object_detection.pixels import Fitted
 from model_zoo.programs.program import Array
-from model_zoo.types import FloatArray, Item, LabelSpace, Output
+from model_zoo.types import FloatArray, LabelSpace, Output
 
 if TYPE_CHECKING:
     from model_zoo.object_detection.family import YoloFamily
     from model_zoo.programs.program import Program
 
-BATCH = 8
 
-
-@dataclass(frozen=True)
-class FittedItem(Item):
-    """An item whose image was scaled for a network of one input size."""
-
-    fitted: Fitted | None = None
-
-
-class YoloModel(Model):
+class YoloModel(FittedModel):
     """`network` shares with `base` all but `parts`. `side` is the longer side of its input in pixels. `columns`, where
     given, are the network's classes that each label means; else its classes are the labels. Immutable."""
 
@@ -55,31 +45,14 @@ class YoloModel(Model):
         self.parts = tuple(parts)
         self.side = side
         self.columns = columns
-        self._program = self.program_of(f"{base.name}:{_identity(base, network, self.parts)}")
-
-    def prepare(self, item: Item) -> Item:
-        if isinstance(item, FittedItem) and item.fitted is not None:
-            return item
-        return FittedItem(None, item.features, self._fit(item))
-
-    def programs(self) -> tuple[Program, ...]:
-        return (self._program,)
-
-    def predict(self, items: Sequence[Item]) -> list[Output]:
-        fitted = [item.fitted if isinstance(item, FittedItem) and item.fitted else self._fit(item) for item in items]
-        outputs: list[Output | None] = [None] * len(items)
-        for group in same_shapes(fitted, BATCH):
-            arrays = self._program(np.stack([fitted[index].pixels for index in group]))
-            for row, index in enumerate(group):
-                outputs[index] = self.output_of(fitted[index], [array[row] for array in arrays])
-        return [output for output in outputs if output is not None]
+        self.stride = max(network.strides)
+        self.program = self.program_of(f"{base.name}:{_identity(base, network, self.parts)}")
 
     def program_of(self, key: str) -> Program:
         """The network as a program of that name."""
         return forward.program(key, self.network, self.side)
 
     def output_of(self, fitted: Fitted, arrays: Sequence[Array]) -> Output:
-        """One image's output from what the program gave for it."""
         corners, probabilities = arrays
         return forward.output(fitted, corners, self.meant(probabilities))
 
@@ -98,9 +71,6 @@ class YoloModel(Model):
     @property
     def nbytes(self) -> int:
         return sum(tensor.nbytes for tensor in self.network.tensors(self.parts).values())
-
-    def _fit(self, item: Item) -> Fitted:
-        return fit(item.input, self.side, max(self.network.strides))
 
     def meant(self, probabilities: Any) -> FloatArray:
         """Of several classes that a label means, the likeliest counts."""
