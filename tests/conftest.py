@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
+from backend.processors import bound_threads
 from tests.label_studio import LabelStudioInstance, TestProject, below_path, start_instance
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    bound_threads(1)  # the processes are as many as the processors; before anything imports torch
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
