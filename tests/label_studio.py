@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -157,6 +157,11 @@ class TestProject:
     def predictions(self, task: int | None = None) -> list[dict[str, Any]]:
         parameters = {"project": self.id} if task is None else {"task": task}
         return sorted(self.studio.call("GET", "/api/predictions/", params=parameters), key=lambda row: int(row["id"]))
+
+    def shows(self, version: str, tasks: Iterable[int]) -> bool:
+        """Whether each of `tasks` has a prediction, the newest of which is of `version`."""
+        rows = [self.predictions(task)[-1:] for task in tasks]
+        return all(newest and newest[0]["model_version"] == version for newest in rows)
 
     def act(self, action: str, tasks: Sequence[int] | None = None, **fields: Any) -> dict[str, Any]:
         """Run a Data Manager action on `tasks`, or on all."""

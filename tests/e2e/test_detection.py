@@ -144,7 +144,7 @@ def test_boxes_are_learnt_proposed_on_the_canvas_and_judged(
     assert WISHES.items() <= recipe.items()
 
     waiting = list(scenes)[LABELLED:]
-    eventually(lambda: all(project.predictions(task) for task in waiting), "a prediction of every scene", 120.0)
+    eventually(lambda: project.shows(version, waiting), "a prediction of every scene", 120.0)
     rows = [row for task in waiting for row in project.predictions(task)]
     assert {row["model_version"] for row in rows} == {version}
     assert all(0 <= row["score"] <= 1 for row in rows)

@@ -155,7 +155,7 @@ def test_spans_are_learnt_proposed_on_the_page_and_judged(
     version = installation.await_version(project, len(labelled))
 
     left = dict(zip(tasks[len(labelled) :], waiting, strict=True))
-    eventually(lambda: all(project.predictions(task) for task in left), "a prediction of every sentence", 60.0)
+    eventually(lambda: project.shows(version, left), "a prediction of every sentence", 60.0)
     rows = [row for task in left for row in project.predictions(task)]
     assert {row["model_version"] for row in rows} == {version}
     said = {row["task"]: CONVERTERS[control.tag].decode(control, row["result"]) for row in rows}

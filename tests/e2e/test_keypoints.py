@@ -120,7 +120,7 @@ def test_points_are_learnt_and_proposed_on_the_canvas(
     version = installation.await_version(project, LABELLED, TRAINING)
 
     waiting = list(frames)[LABELLED:]
-    eventually(lambda: all(project.predictions(task) for task in waiting), "a prediction of every frame", 120.0)
+    eventually(lambda: project.shows(version, waiting), "a prediction of every frame", 120.0)
     rows = {task: project.predictions(task)[-1] for task in waiting}
     assert {row["model_version"] for row in rows.values()} == {version}
     config = parse_config(CONFIG)

@@ -92,7 +92,7 @@ def test_masks_are_learnt_and_proposed_on_the_canvas(
     version = installation.await_version(project, LABELLED, TRAINING)
 
     waiting = list(scenes)[LABELLED:]
-    eventually(lambda: all(project.predictions(task) for task in waiting), "a prediction of every scene", 120.0)
+    eventually(lambda: project.shows(version, waiting), "a prediction of every scene", 120.0)
     rows: dict[int, Any] = {task: project.predictions(task)[-1] for task in waiting}
     config = parse_config(CONFIG)
     for row in rows.values():
