@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from pathlib import Path
 
 
 def available() -> int:
@@ -28,3 +30,25 @@ def bound_threads(count: int) -> None:
     """
     os.environ["OMP_NUM_THREADS"] = str(count)
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+
+
+def stand_back(nice: int) -> None:
+    """Have this process and those that it will fork give way to everybody else on the machine; not to be undone.
+
+    Linux' autogroup divides the processors between sessions first, and heeds `nice` only within each. A session
+    leader therefore asks it to rank the session as well: what a niced trainer uses would otherwise be taken from
+    the share of the server that started it, and a server in another session would have to divide with it evenly.
+    """
+    os.nice(nice)
+    autogroup = Path("/proc/self/autogroup")
+    if os.getsid(0) != os.getpid() or not autogroup.exists():
+        return
+    for _ in range(20):
+        try:
+            autogroup.write_text(str(os.nice(0)))
+        except BlockingIOError:  # the kernel takes one change every tenth of a second
+            time.sleep(0.05)
+        except OSError:  # not allowed here: nice alone has to do
+            return
+        else:
+            return

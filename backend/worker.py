@@ -28,7 +28,7 @@ from backend.jobs.connection import LONGEST_PAUSE, open_redis
 from backend.jobs.horse import NicedWorker
 from backend.jobs.queue import JobFunctions, Queue
 from backend.parent_death import die_with_parent
-from backend.processors import bound_threads, training_threads
+from backend.processors import bound_threads, stand_back, training_threads
 from backend.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,6 @@ def run_worker(
             "PRELABEL_REDIS_URL: got nothing, expected an address like redis://host:6379/0. Set it, or run "
             "`prelabel up`, which brings a Redis of its own."
         )
-    os.nice(NICE)
     bound_threads(settings.torch_threads or training_threads())
     _preload(preloaded)
     url = settings.redis_url.get_secret_value()
@@ -145,10 +144,11 @@ class _Parent:
             slot.not_before = time.monotonic() + slot.pause
             return pid
         try:
-            os.setpgid(0, 0)
+            os.setsid()
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             die_with_parent(parent)
+            stand_back(NICE)
             # RQ sets its own, longer timeouts on this connection: it waits for jobs inside a Redis command.
             NicedWorker(slot.queue, open_redis(self._url), slot.name, self._settings).work(
                 logging_level=_rq_log_level(self._settings)
