@@ -67,7 +67,9 @@ class Services:
         own = OwnModels(self._pool, self._predictor)
         self._assistant = Assistant(self._with.inputs, settings, EarlierTexts(self._with.snapshots), own)
         self._compiler = Compiler(self._with.forms, self._ask_for_refresh)
-        rules = Rules(settings.retrain_always_below, settings.retrain_growth, settings.retrain_quiet)
+        rules = Rules(
+            settings.retrain_always_below, settings.retrain_growth, settings.retrain_quiet, settings.retrain_spacing
+        )
         self._events = Events(self._with.queue, self._with.facts, self._with.records, self._with.versions, rules)
         self._report = StatusReport(self._with)
         self._warmup = WarmUp(self._load_in_advance)

@@ -109,6 +109,12 @@ class Settings(BaseModel):
         "once.",
     )
     retrain_quiet: Seconds = Field(60.0, description="From there on, retrain after so many seconds of quiet, too.")
+    retrain_spacing: float = Field(
+        2.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Seconds from one training of a project to its next at least, however fast labels arrive.",
+    )
     reconcile_interval: Seconds = Field(
         300.0, description="Seconds between looks for changes that no webhook announced."
     )

@@ -116,7 +116,8 @@ class Events:
         if action in LABEL_EVENTS:
             self._facts.count_change(uid)
         facts = self._facts.read(uid)
-        decision = decide(Facts(action, facts.learnt, facts.changes, config_changed), self._rules)
+        since = time.time() - facts.begun
+        decision = decide(Facts(action, facts.learnt, facts.changes, config_changed, since), self._rules)
         log.debug("%s of project %s: %s", action, uid, decision.reason)
         if action == "START_TRAINING":
             return EventOutcome(True, decision.reason, self._queue.train_now(uid).id)
@@ -126,7 +127,7 @@ class Events:
     def _mark(self, uid: str, action: str, decision: Decision) -> None:
         if decision.delay is not None:
             due = time.time() + decision.delay
-            self._queue.mark(uid, due, postpone=decision.delay > 0 and action in DEBOUNCED)
+            self._queue.mark(uid, due, postpone=decision.quiet and action in DEBOUNCED)
             if decision.delay == 0:
                 self._queue.hasten(uid)
         version = self._versions.current_name(uid)

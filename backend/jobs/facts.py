@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import time
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import redis
@@ -15,13 +16,14 @@ from backend.store.versions import Versions
 
 @dataclass(frozen=True)
 class ProjectFacts:
-    """`learnt`: labelled tasks in the current version. `changes`: events since the last training began.
-    `labelled`, `total`: tasks of the project at the last sync."""
+    """`learnt`: labelled tasks in the current version. `changes`: events since the last training began, which was at
+    the unix time `begun`. `labelled`, `total`: tasks of the project at the last sync."""
 
     learnt: int = 0
     changes: int = 0
     labelled: int = 0
     total: int | None = None
+    begun: float = field(default=0.0, compare=False)
 
 
 class FactBoard:
@@ -43,7 +45,11 @@ class FactBoard:
                 self._redis.hset(_key(uid), "learnt", learnt)
             values["learnt"] = learnt
         return ProjectFacts(
-            values["learnt"], values.get("changes", 0), values.get("labelled", values["learnt"]), values.get("total")
+            values["learnt"],
+            values.get("changes", 0),
+            values.get("labelled", values["learnt"]),
+            values.get("total"),
+            values.get("begun", 0) / 1000,
         )
 
     def count_change(self, uid: str) -> None:
@@ -54,7 +60,7 @@ class FactBoard:
     def begin(self, uid: str) -> None:
         """A training begins: it covers every change until now."""
         with redis_errors():
-            self._redis.hset(_key(uid), "changes", 0)
+            self._redis.hset(_key(uid), mapping={"changes": 0, "begun": int(1000 * time.time())})
 
     def synced(self, uid: str, labelled: int, total: int) -> None:
         with redis_errors():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 LABEL_EVENTS = frozenset(
@@ -12,31 +13,40 @@ LABEL_EVENTS = frozenset(
 
 @dataclass(frozen=True)
 class Rules:
-    """When to retrain. `growth` is a share of the labels that the served version learnt from; `quiet` is in seconds."""
+    """When to retrain. `growth` is a share of the labels that the served version learnt from; `quiet` is in seconds.
+
+    `spacing`: seconds from the beginning of one training to that of the next, however fast labels arrive. What a burst
+    of them costs Label Studio, which trainings read from, then does not grow with its speed.
+    """
 
     always_below: int = 50
     growth: float = 0.1
     quiet: float = 60.0
+    spacing: float = 2.0
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known when an event arrives: `learnt` labelled tasks in the served version, `changes` since then."""
+    """What is known when an event arrives: `learnt` labelled tasks in the served version, `changes` since then, and
+    how many seconds ago the last training began."""
 
     action: str
     learnt: int
     changes: int
     config_changed: bool = False
+    since_training: float = math.inf
 
 
 @dataclass(frozen=True)
 class Decision:
     """`delay` is the number of seconds until the training is due, None for no training; `refresh` asks for
-    predictions of tasks that have none. `reason` is a sentence for the log and the status page."""
+    predictions of tasks that have none. `reason` is a sentence for the log and the status page. `quiet`: the delay
+    is a wait for a quiet moment, which begins anew with each event."""
 
     delay: float | None
     refresh: bool
     reason: str
+    quiet: bool = False
 
 
 def decide(facts: Facts, rules: Rules) -> Decision:
@@ -45,18 +55,22 @@ def decide(facts: Facts, rules: Rules) -> Decision:
         return Decision(0.0, False, "Somebody pressed Start Training.")
     if facts.action == "TASKS_CREATED":
         # Imported tasks may bring annotations that nothing else announces.
-        return Decision(_delay_of_change(facts, rules), True, "New tasks arrived.")
+        return _of_change(facts, rules, "New tasks arrived.", refresh=True)
     if facts.action == "PROJECT_UPDATED":
         if facts.config_changed:
             return Decision(0.0, True, "The labelling config changed.")
         return Decision(None, False, "The project changed, its labelling config did not.")
     if facts.action in LABEL_EVENTS:
-        return Decision(_delay_of_change(facts, rules), False, _reason_of_change(facts, rules))
+        return _of_change(facts, rules, _reason_of_change(facts, rules))
     return Decision(None, False, f"{facts.action} changes no labels.")
 
 
-def _delay_of_change(facts: Facts, rules: Rules) -> float:
-    return 0.0 if _is_enough(facts, rules) else rules.quiet
+def _of_change(facts: Facts, rules: Rules, reason: str, *, refresh: bool = False) -> Decision:
+    if not _is_enough(facts, rules):
+        return Decision(rules.quiet, refresh, reason, quiet=True)
+    # A clock that was set back makes the last training one of the future, which is not to be waited for.
+    still = rules.spacing - facts.since_training if facts.since_training >= 0 else 0.0
+    return Decision(max(0.0, still), refresh, reason)
 
 
 def _is_enough(facts: Facts, rules: Rules) -> bool:

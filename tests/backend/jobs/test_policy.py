@@ -41,6 +41,14 @@ def test_decision(
     assert decision.reason.endswith(".")
 
 
+@pytest.mark.parametrize(("since", "delay"), [(0.0, 2.0), (0.5, 1.5), (2.0, 0.0), (100.0, 0.0), (-3600.0, 0.0)])
+def test_trainings_are_spaced_however_fast_labels_arrive(since: float, delay: float) -> None:
+    spaced = decide(Facts("ANNOTATION_CREATED", 10, 1, since_training=since), RULES)
+    assert (spaced.delay, spaced.quiet) == (delay, False)
+    assert decide(Facts("START_TRAINING", 10, 1, since_training=since), RULES).delay == 0.0
+    assert decide(Facts("ANNOTATION_CREATED", 100, 1, since_training=since), RULES).delay == RULES.quiet
+
+
 @pytest.mark.parametrize("action", sorted(LABEL_EVENTS))
 def test_rules_are_settings(action: str) -> None:
     eager = Rules(always_below=2000, growth=0.5, quiet=1.0)
