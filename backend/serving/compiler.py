@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from backend.allocator import give_back
 from backend.errors import PrelabelError, StoreError
 from backend.serving.compiling import Forms
 from backend.serving.pool import LoadedVersion
@@ -111,6 +112,7 @@ class Compiler:
             if self._settled(wanted):
                 with self._guard:
                     self._wanted.remove(wanted)
+                give_back()
 
     def _settled(self, wanted: _Wanted) -> bool:
         """Whether there is nothing more to do for it."""
