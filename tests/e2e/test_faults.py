@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import signal
 import time
@@ -10,10 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from backend.jobs.view import JobState
 from backend.projects.identity import version_number
 from backend.serving.swap import live_servers
+from backend.status_report import watch_status
 from tests.e2e.backend_process import BackendProcess, OwnRedis
 from tests.e2e.ticket_labelling import Labelling, connected
 from tests.e2e.watching import PredictLoad, VersionWatch, require_consistent_history
@@ -297,6 +301,36 @@ def test_failing_training_keeps_its_traceback_and_says_why(backend: BackendProce
     done = backend.training(labelling.uid)
     assert done is not None
     assert done.error is None
+
+
+def test_training_is_followed_by_whoever_looks_and_stopped_by_whoever_wants(
+    backend: BackendProcess, labelling: Labelling
+) -> None:
+    version = labelling.version
+    labelling.label()
+    horse = backend.catch(labelling.uid, ("features", "train"))
+    try:
+        (job,) = backend.client.get("/api/jobs", params={"project": labelling.uid, "alive": 1}).json()["jobs"]
+        assert (job["kind"], job["state"]) == ("train", "started")
+        assert job["stage"] in ("features", "train")
+        assert 0 < job["fraction"] < 1
+        assert job["eta"] > 0
+        with backend.client.stream("GET", "/api/jobs/events") as stream:
+            said = next(line for line in stream.iter_lines() if line.startswith("data:"))
+        assert job["id"] in [one["id"] for one in json.loads(said.removeprefix("data:"))["jobs"]]
+        assert any("Reading" in line for line in backend.client.get(f"/api/jobs/{job['id']}").json()["log"])
+        console = Console(file=io.StringIO(), width=200)
+        watch_status(backend.settings, console, lambda looked: looked < 2)
+        assert isinstance(console.file, io.StringIO)
+        assert "train started" in console.file.getvalue()
+        assert backend.client.post(f"/api/jobs/{job['id']}/cancel").is_success
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(horse, signal.SIGCONT)
+    eventually(lambda: not is_alive(horse), "the training to end", 30.0)
+    assert backend.client.get(f"/api/jobs/{job['id']}").json()["state"] == "canceled"
+    assert labelling.version == version
+    labelling.wait_until_learnt(labelling.label())
 
 
 def test_forgotten_project_stays_forgotten_although_its_training_runs(

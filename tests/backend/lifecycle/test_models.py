@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -38,6 +35,7 @@ from model_zoo.postprocess import DetectionPostprocess, postprocess_of
 from model_zoo.registry import default_family, family
 from model_zoo.types import Input, Item, LabelSpace, TaskKind
 from tests.backend.bulk.published import publish
+from tests.backend.lifecycle.alone import predicted_alone
 
 UID = "7.1795149789"
 TEXT = '<View><Text name="text" value="$text"/><Choices name="topic" toName="text">{}</Choices></View>'
@@ -81,28 +79,6 @@ def expected(settings: Settings, uid: str, inputs: Sequence[Input]) -> list[tupl
         postprocess.decide(output, model.labels) for output in model.predict([Item(value) for value in inputs])
     ]
     return [([name for name, _ in one.labels], one.confidence.tolist()) for one in decisions]
-
-
-@cache
-def alone() -> str:
-    """Runs the exported file with everything but Prelabel at hand: -I leaves out PYTHONPATH and the working folder."""
-    return (
-        "import json, runpy, sys; from pathlib import Path\n"
-        "class Refuse:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.partition('.')[0] in ('backend', 'model_zoo'): raise ImportError(name + ' is Prelabel')\n"
-        "sys.meta_path.insert(0, Refuse())\n"
-        "module = runpy.run_path(sys.argv[1])\n"
-        "print(json.dumps(module['Model'](Path(sys.argv[1]).parent).predict(sys.argv[2:])))\n"
-    )
-
-
-def predicted_alone(folder: Path, inputs: Sequence[Input]) -> list[dict[str, Any]]:
-    command = [sys.executable, "-I", "-c", alone(), str(folder / "predict.py"), *map(str, inputs)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, env={"HOME": str(folder)})
-    assert done.returncode == 0, done.stderr
-    answers: list[dict[str, Any]] = json.loads(done.stdout)
-    return answers
 
 
 @pytest.mark.parametrize("form", FORMS)
