@@ -30,6 +30,7 @@ class Fault(Enum):
     UNAUTHORIZED = "401"
     BUSY = "429"
     BROKEN = "500"
+    BY_TURNS = "429 and 500"
     TRUNCATED = "truncated"
 
 
@@ -66,6 +67,8 @@ class Proxy:
             fault = self._fault
             self.hits += fault is not None
             first = self.hits == 1
+            if fault is Fault.BY_TURNS:
+                fault = (Fault.BUSY, Fault.BROKEN)[self.hits % 2]
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
         if fault is Fault.DOWN:
             request.close_connection = True

@@ -100,7 +100,15 @@ def require_everything_learnt(backend: BackendProcess, labelling: Labelling) -> 
 @pytest.mark.parametrize(
     ("fault", "lasting"),
     [
-        *(pytest.param(fault, SLOW if fault is Fault.SLOW else 0.5, id=fault.value) for fault in Fault),
+        *(
+            pytest.param(
+                fault,
+                SLOW if fault is Fault.SLOW else 0.5,
+                id=fault.value,
+                marks=pytest.mark.soak if fault in (Fault.BUSY, Fault.BROKEN) else (),  # by turns, they are one test
+            )
+            for fault in Fault
+        ),
         pytest.param(Fault.SLOW, 10.0, id="slow for ten seconds", marks=pytest.mark.soak),
         pytest.param(Fault.DOWN, 60.0, id="down for a minute", marks=pytest.mark.soak),
     ],
