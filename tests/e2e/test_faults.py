@@ -57,12 +57,16 @@ def shared(backend: BackendProcess, label_studio: LabelStudioInstance) -> Labell
 
 
 @pytest.fixture
-def labelling(backend: BackendProcess, shared: Labelling) -> Labelling:
-    """The tests' project, at rest, with both servers and the worker there."""
+def labelling(backend: BackendProcess, shared: Labelling) -> Iterator[Labelling]:
+    """The tests' project, at rest, with both servers and the worker there. Whatever a test does, nobody ever sees half
+    a version, and at rest again the version has learnt from every label."""
     backend.wait_until_idle(shared.uid)
     eventually(lambda: len(backend.server_pids()) == 2, "two servers", 60.0)
     eventually(backend.worker_pid, "the worker", 60.0)
-    return shared
+    with VersionWatch(backend, shared.uid):
+        yield shared
+        backend.wait_until_idle(shared.uid)
+        assert shared.learnt() == set(shared.tasks[: shared.done])
 
 
 def test_label_submitted_while_a_training_runs_is_in_the_next_version(
@@ -84,7 +88,7 @@ def test_label_submitted_while_a_training_runs_is_in_the_next_version(
     require_consistent_history(backend, labelling.uid)
 
 
-@pytest.mark.parametrize("stage", ["sync", "train", "publish", "refresh"])
+@pytest.mark.parametrize("stage", ["sync", "train", "evaluate", "publish", "refresh"])
 def test_killed_work_horse_runs_again_within_five_seconds(
     backend: BackendProcess, labelling: Labelling, stage: str
 ) -> None:
@@ -318,7 +322,7 @@ def test_training_is_followed_by_whoever_looks_and_stopped_by_whoever_wants(
         with backend.client.stream("GET", "/api/jobs/events") as stream:
             said = next(line for line in stream.iter_lines() if line.startswith("data:"))
         assert job["id"] in [one["id"] for one in json.loads(said.removeprefix("data:"))["jobs"]]
-        assert any("Reading" in line for line in backend.client.get(f"/api/jobs/{job['id']}").json()["log"])
+        assert any("sync: Reading" in line for line in backend.client.get(f"/api/jobs/{job['id']}").json()["log"])
         console = Console(file=io.StringIO(), width=200)
         watch_status(backend.settings, console, lambda looked: looked < 2)
         assert isinstance(console.file, io.StringIO)

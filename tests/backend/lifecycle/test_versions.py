@@ -47,7 +47,7 @@ def settings(tmp_path: Path) -> Settings:
     comparison = Comparison(60, -0.12, -0.2, -0.05, 0.99, 0.1)
     record(Ledger(store), UID, "topic", part, Verdict(False, REASON, comparison))
     judged = [Judged(at, at, "topic", Outcome.ACCEPTED, at, "v2", at, 0, 4.0) for at in (1, 2)]
-    alone = Judged(3, 3, "topic", Outcome.UNSEEN, lead_time=8.0, role=Role.CONTROL)
+    alone = Judged(3, 3, "topic", Outcome.UNSEEN, 3, lead_time=8.0, role=Role.CONTROL)
     Ledger(store).append(UID, [*judged, alone])
     return made
 
