@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -36,6 +35,7 @@ from model_zoo.registry import default_family, family
 from model_zoo.types import Input, Item, LabelSpace, TaskKind
 from tests.backend.bulk.published import publish
 from tests.backend.lifecycle.alone import predicted_alone
+from tests.backend.lifecycle.untrained import spread
 
 UID = "7.1795149789"
 TEXT = '<View><Text name="text" value="$text"/><Choices name="topic" toName="text">{}</Choices></View>'
@@ -107,16 +107,7 @@ def detector(settings: Settings) -> Settings:
     kind = family(default_family(TaskKind.OBJECT_DETECTION))
     assert isinstance(kind, YoloFamily)
     labels, base = LabelSpace(("cat", "dog")), kind.base()
-    network = base.network.with_labels(labels.names)
-    torch.manual_seed(0)
-    with torch.inference_mode():
-        levels = network.pyramid(network.backbone(torch.rand(1, 3, 96, 96)))
-        hidden = network.hidden(levels)
-    for level, seen in zip(network.head.cv3, hidden, strict=True):  # else every cell would say the same
-        flat = seen.flatten(2)
-        weight = torch.randn(2, flat.shape[1]) / flat.std(2).clamp(min=1e-9) / flat.shape[1] ** 0.5
-        level[-1].weight.data = weight[..., None, None]
-        level[-1].bias.data = -1 - weight @ flat.mean(2)[0]
+    network = spread(base.network.with_labels(labels.names))
     model = YoloModel(kind, labels, base, network, ("classes",), 96)
     store = ObjectStore(settings.store_address)
     with TemporaryDirectory() as folder:

@@ -28,7 +28,6 @@ from model_zoo.keypoints.head import Shape, build
 from model_zoo.keypoints.model import Meaning, PoseModel, channels_of
 from model_zoo.masks import pixels
 from model_zoo.object_detection.family import YoloFamily
-from model_zoo.object_detection.model import YoloModel
 from model_zoo.postprocess import Postprocess, postprocess_of
 from model_zoo.recipes import Recipe
 from model_zoo.registry import default_family, family
@@ -43,6 +42,7 @@ from model_zoo.types import (
     TaskKind,
 )
 from tests.backend.lifecycle.alone import all_predicted_alone
+from tests.backend.lifecycle.untrained import spread
 from tests.model_zoo.named_entities.sentences import LABELS, examples
 
 UID = "7.1795149789"
@@ -92,10 +92,8 @@ def _segmenter(pictures: list[Path], columns: tuple[tuple[int, ...], ...] | None
     kind = family(default_family(TaskKind.INSTANCE_SEGMENTATION))
     assert isinstance(kind, YoloFamily)
     labels, base = LabelSpace(("cat", "dog")), kind.base()
-    network = base.network.with_labels(labels.names)
-    model = YoloModel.__new__(kind.model)
-    kind.model.__init__(model, kind, labels, base, network, ("last", "classes"), SIDE, columns)
-    return _shown(model, pictures)
+    network = spread(base.network.with_labels(labels.names))
+    return _shown(kind.model(kind, labels, base, network, ("classes",), SIDE, columns), pictures)
 
 
 def _pointer(pictures: list[Path], meaning: Meaning | None) -> Control:
