@@ -21,6 +21,7 @@ from backend.store.manifest import ControlVersion, Manifest
 from backend.store.objects import ObjectStore
 from backend.store.projects import ProjectRecords
 from backend.store.versions import Versions
+from model_zoo.errors import NotCompilable
 
 if TYPE_CHECKING:
     from model_zoo.base import Family, Model
@@ -66,6 +67,10 @@ def export_models(settings: Settings, project: int, version: str, form: str, out
             _export(Families.of_settings(settings), artifacts, manifest, control, part, form, folder)
         except InvalidRequest as error:
             problems[control] = str(error)
+        except NotCompilable as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            others = " or ".join(other for other in FORMS if other != form)
+            problems[control] = f"{control}: Got the form {form}, and {error} Export it as {others}."
         else:
             folders[control] = folder
     return Exported(name, folders, problems)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +15,6 @@ Array = npt.NDArray[Any]
 Run = Callable[..., tuple[Array, ...]]
 """From arrays, the first dimension of which is the batch, to the network's outputs."""
 NAME = "network"
-
-
-class Predictor(Protocol):
-    """An exported model."""
-
-    def predict(self, inputs: Sequence[Any]) -> list[dict[str, Any]]:
-        """An answer an input, in order; JSON. Raises `UnreadableInput`."""
 
 
 def network(folder: Path, form: str) -> Run:

@@ -52,7 +52,8 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         (folder / digit.name).write_bytes(digit.png)
         made.append(folder / digit.name)
     Image.effect_noise((640, 480), 80).convert("RGB").save(folder / "noise.jpg")
-    return [*made, folder / "noise.jpg"]
+    Image.effect_noise((120, 300), 80).convert("RGB").save(folder / "upright.jpg")
+    return [*made, folder / "noise.jpg", folder / "upright.jpg"]
 
 
 @pytest.fixture(scope="module")

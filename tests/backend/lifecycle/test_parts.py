@@ -24,12 +24,14 @@ from backend.store.objects import ObjectStore
 from backend.store.projects import ProjectRecords
 from backend.store.versions import Versions
 from model_zoo.base import Model
+from model_zoo.errors import NotCompilable
 from model_zoo.keypoints.family import YoloPoseFamily
 from model_zoo.keypoints.head import Shape, build
 from model_zoo.keypoints.model import Meaning, PoseModel, channels_of
 from model_zoo.masks import pixels
 from model_zoo.object_detection.family import YoloFamily
 from model_zoo.postprocess import Postprocess, postprocess_of
+from model_zoo.programs.program import Program
 from model_zoo.recipes import Recipe
 from model_zoo.registry import default_family, family
 from model_zoo.types import (
@@ -228,6 +230,25 @@ def test_a_model_of_another_zoo_is_refused_with_what_to_do(
     said = exported.problems["spans"]
     assert said.startswith("spans: Got a model of named_entities/minilm_tagger.v1, wanted one of a family of the zoo's")
     assert "Serve it with Prelabel" in said
+
+
+def test_a_form_that_a_model_does_not_have_is_said_and_costs_that_model_alone(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(program: Program, folder: Path, name: str) -> None:
+        if "words" in program.key:
+            (folder / "half").write_text("x", encoding="utf-8")
+            raise NotCompilable("it has no such form: an operator is missing.")
+        FORMS["openvino"](program, folder, name)
+
+    monkeypatch.setattr("backend.lifecycle.models.FORMS", {**FORMS, "onnx": refuse})
+    exported = export_models(settings, 7, "v1", "onnx", tmp_path / "out")
+    assert exported.problems == {
+        "spans": "spans: Got the form onnx, and it has no such form: an operator is missing. "
+        "Export it as pytorch or openvino."
+    }
+    assert not (tmp_path / "out" / "spans").exists()
+    assert "masks" in exported.folders
 
 
 def test_parts_import_each_other_alone(tmp_path: Path) -> None:
