@@ -52,6 +52,8 @@ UID = "7.1795149789"
 TEXTS = ["Ada Byron lives in Rome.", "nobody came", "", "🙂 Grace saw New York\u200b!", "Mary Jackson in Oslo. " * 90]
 SAID = ("A red train on a bridge.", "Two dogs play in the snow!", "A bowl of soup, with bread.")
 SIDE = 96
+ONE_EACH = ("told", "spans", "masks", "points")
+"""What the forms that take long are tried on; the others differ in what is done with the same networks' outputs."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ def _controls(pictures: list[Path]) -> Mapping[str, Control]:
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory, controls: Mapping[str, Control]) -> Settings:
-    """A store with a version of all controls."""
+    """A store with a version of all controls, and one with a control of each kind."""
     made = Settings(data_dir=tmp_path_factory.mktemp("data"))
     store = ObjectStore(made.store_address)
     parts = {}
@@ -156,6 +158,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory, controls: Mapping[str, Co
         parts[name] = ControlVersion(kind.name, digest, labels.names, postprocess=control.postprocess.to_json())
     ProjectRecords(store).put(ProjectRecord(UID, "Everything", "<View/>"))
     Versions(store).publish(Manifest(UID, "v1", time.time(), 1, parts))
+    Versions(store).publish(Manifest(UID, "v2", time.time(), 2, {name: parts[name] for name in ONE_EACH}))
     return made
 
 
@@ -210,10 +213,11 @@ TOLERANCES: Mapping[str, float] = {"pytorch": 1e-5, "onnx": 2e-3, "openvino": 2e
 def test_each_kind_is_answered_alike_without_prelabel(
     form: str, settings: Settings, controls: Mapping[str, Control], tmp_path: Path
 ) -> None:
-    exported = export_models(settings, 7, "v1", form, tmp_path / "out")
+    exported = export_models(settings, 7, "v1" if form == "pytorch" else "v2", form, tmp_path / "out")
     assert exported.problems == {}
-    answers = all_predicted_alone({exported.folders[name]: control.inputs for name, control in controls.items()})
-    for (name, control), found in zip(controls.items(), answers, strict=True):
+    answers = all_predicted_alone({folder: controls[name].inputs for name, folder in exported.folders.items()})
+    for name, found in zip(exported.folders, answers, strict=True):
+        control = controls[name]
         decisions = control.decided()
         assert any(decision.confidence.any() for decision in decisions), name
         for answer, decision in zip(found, decisions, strict=True):
