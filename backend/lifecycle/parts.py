@@ -18,7 +18,7 @@ PARTS = "parts"
 """The package's name, beside the loader."""
 
 _ROOT = Path(model_zoo.__file__).parent
-_IMPORT = re.compile(rf"^(\s*)from {ZOO}((?:\.\w+)*) import ", re.MULTILINE)
+_IMPORT = re.compile(rf"^(\s*)from {ZOO}\b\.?((?:\w+\.)*\w+)? import ", re.MULTILINE)
 
 
 def copy_parts(modules: Iterable[str], folder: Path) -> None:
@@ -26,10 +26,8 @@ def copy_parts(modules: Iterable[str], folder: Path) -> None:
     for file in sorted(_behind(modules)):
         place = file.relative_to(_ROOT)
         (folder / place.parent).mkdir(parents=True, exist_ok=True)
-        dots = "." * len(place.parts)
-        text = _IMPORT.sub(
-            lambda found, dots=dots: f"{found[1]}from {dots}{found[2][1:]} import ", file.read_text("utf-8")
-        )
+        relative = rf"\1from {'.' * len(place.parts)}\2 import "
+        text = _IMPORT.sub(relative, file.read_text("utf-8"))
         (folder / place).write_text(text, "utf-8")
 
 
