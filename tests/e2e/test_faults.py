@@ -332,7 +332,7 @@ def test_training_is_followed_by_whoever_looks_and_stopped_by_whoever_wants(
         with suppress(ProcessLookupError):
             os.kill(horse, signal.SIGCONT)
     eventually(lambda: not is_alive(horse), "the training to end", 30.0)
-    assert backend.client.get(f"/api/jobs/{job['id']}").json()["state"] == "canceled"
+    eventually(lambda: backend.client.get(f"/api/jobs/{job['id']}").json()["state"] == "canceled", "it to be canceled")
     assert labelling.version == version
     labelling.wait_until_learnt(labelling.label())
 
