@@ -89,6 +89,11 @@ def _view(status: dict[str, Any]) -> Group:
     lines.append(table if status["projects"] else Text("No projects yet: prelabel connect --project ID"))
     for project in status["projects"]:
         lines += [Text(f"{project['id']}: {words}") for words in project["words"]]
+        lines += [
+            Text(f"{project['id']}: {control['name']} {words}")
+            for control in project["controls"]
+            for words in control["words"]
+        ]
     errors = (*status["errors"], *(error for project in status["projects"] for error in project["errors"]))
     return Group(*lines, *(Text(error["message"], style="red") for error in errors))
 

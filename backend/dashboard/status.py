@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as release_of
 
 from backend.errors import InvalidConfig, QueueUnavailable
+from backend.evaluation.headlines import in_words
 from backend.evaluation.measures import measures, spoken, spoken_time, time_saved
 from backend.evaluation.prequential import running_accuracy
 from backend.jobs.collaborators import Collaborators
@@ -118,6 +119,8 @@ def _controls(config: LabellingConfig | None, manifest: Manifest | None, judged:
             family=parts[control.name].family if control.name in parts else None,
             labels=int(parts[control.name].metrics.get("answers", 0)) if control.name in parts else 0,
             accuracy=_accuracy([entry for entry in judged if entry.control == control.name][-50:]),
+            metrics=dict(parts[control.name].metrics) if control.name in parts else {},
+            words=in_words(parts[control.name].metrics) if control.name in parts else [],
         )
         for control in (config.controls if config else ())
     ]

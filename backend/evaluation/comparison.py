@@ -51,6 +51,19 @@ def paired_bootstrap(
     return Comparison(len(differences), float(differences.mean()), float(low), float(high), worse, detectable)
 
 
+def sign_flips(champion: Sequence[float] | Scores, challenger: Sequence[float] | Scores, seed: int = 0) -> float:
+    """The one-sided p-value of the challenger being worse: how often as large a fall comes about where each item's
+    difference has its sign by chance (Fisher 1935's randomisation test). Right however few the items, where resampling
+    is too sure: of 20 items three lost and none won say 0.96 there, and one in eight here."""
+    differences = np.asarray(challenger, np.float64) - np.asarray(champion, np.float64)
+    apart = differences[differences != 0]
+    if not len(apart):
+        return 1.0
+    signs = np.random.default_rng(seed).integers(0, 2, (_ROUNDS, len(apart))) * 2 - 1
+    as_low = (signs * np.abs(apart)).sum(axis=1) <= apart.sum() + 1e-12
+    return float((as_low.sum() + 1) / (_ROUNDS + 1))
+
+
 def smallest_detectable(differences: Scores, margin: float = 0.0) -> float:
     """The true fall of the mean that a one-sided test at 95 % finds in four of five cases (power 0.8), margin included.
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from backend.evaluation.detection import ObjectEvaluation, shares
+from backend.evaluation.intervals import Indices, interval
 from model_zoo.postprocess import InstancePostprocess
 from model_zoo.postprocess.objects import ObjectPostprocess
 from model_zoo.types import Objects
@@ -20,11 +21,22 @@ class InstanceEvaluation(ObjectEvaluation):
     postprocess: ClassVar[type[ObjectPostprocess]] = InstancePostprocess
 
     def more(self, pairs: Sequence[tuple[Objects, Objects]]) -> dict[str, float]:
-        best: list[float] = []
-        for shown, true in pairs:
-            alike = np.array([[a.label == b.label for b in true] for a in shown], np.bool_)
-            if not shown or not true:
-                best += [0.0] * len(true)
-            else:
-                best += (shares(shown, true) * alike).max(axis=0).tolist()
-        return {"miou": float(np.mean(best))} if best else {}
+        sums = np.array([_overlap(shown, true) for shown, true in pairs])
+        if not sums[:, 1].any():
+            return {}
+
+        def miou(rows: Indices) -> float:
+            overlap, objects = sums[rows].sum(axis=0)
+            return float(overlap / objects) if objects else float("nan")
+
+        low, high = interval(miou, len(pairs))
+        return {"miou": miou(np.arange(len(pairs))), "miou_low": low, "miou_high": high}
+
+
+def _overlap(shown: Objects, true: Objects) -> tuple[float, int]:
+    """The sum over an image's true objects of how far the best mask of their label overlaps them; and how many there
+    are."""
+    if not shown or not true:
+        return 0.0, len(true)
+    alike = np.array([[a.label == b.label for b in true] for a in shown], np.bool_)
+    return float((shares(shown, true) * alike).max(axis=0).sum()), len(true)

@@ -12,7 +12,7 @@ from backend.evaluation.comparison import Scores
 from backend.evaluation.detection import RIGHT, TOUCHED
 from backend.evaluation.intervals import interval
 from model_zoo.boxes import as_array, overlaps
-from model_zoo.poses import areas, closeness, frames, points_of, sigmas
+from model_zoo.poses import areas, closeness, frames, points_of, sigmas, truth_of
 from model_zoo.postprocess import KeypointPostprocess, Postprocess
 from model_zoo.targets import all_of
 from model_zoo.types import Keypoint, LabelSpace, Output, Pose, PoseOutput, Poses, Target
@@ -96,7 +96,7 @@ class KeypointEvaluation:
     ) -> dict[str, float]:
         """`oks_map50` and `oks_map50_95` are COCO's; `visibility_accuracy` is of the points of objects that were found;
         `recall` and `precision` those of the points and boxes shown."""
-        from model_zoo.keypoint_metrics import keypoint_metrics
+        from model_zoo.keypoint_metrics import keypoint_metrics, states_told
 
         if len(outputs) != len(truths):
             raise ValueError(f"Got {len(outputs)} outputs and {len(truths)} truths; wanted as many of each.")
@@ -118,8 +118,16 @@ class KeypointEvaluation:
             figures |= {f"{name}_low": low, f"{name}_high": high}
         measured = keypoint_metrics(found, true, postprocess, labels)
         figures |= {"oks_map50": measured.map50, "oks_map50_95": measured.map50_95}
-        told = {"visibility_accuracy": measured.visibility}
-        return figures | {name: value for name, value in told.items() if np.isfinite(value)}
+        if not np.isfinite(measured.visibility):
+            return figures
+        told = [
+            states_told(output, truth_of(poses, labels, output.width, output.height), postprocess, sigmas(labels.names))
+            for output, poses in zip(found, true, strict=True)
+        ]
+        rights = np.array([(one.sum(), one.size) for one in told])
+        low, high = interval(lambda rows: _share(*rights[rows].sum(axis=0)), len(rights))
+        said = {"visibility_accuracy_low": low, "visibility_accuracy_high": high}
+        return figures | {"visibility_accuracy": measured.visibility, **said}
 
 
 def right_points(predicted: Poses, answered: Poses) -> tuple[int, int, int]:
@@ -137,6 +145,10 @@ _STATISTICS: Mapping[str, Callable[[_Counts], float]] = {
     "precision": lambda counts: float(counts[:, 0].sum() / max(counts[:, 1].sum(), 1)),
     "f1": lambda counts: float(2 * counts[:, 0].sum() / max(counts[:, 1:3].sum(), 1)),
 }
+
+
+def _share(part: float, whole: float) -> float:
+    return float(part / whole) if whole else float("nan")
 
 
 def _counts(compared: ComparedPoses) -> tuple[int, int, int, int]:

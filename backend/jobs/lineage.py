@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from backend.errors import StoreError
-from backend.evaluation.measures import measures
+from backend.evaluation.measures import measures, spoken_time, time_saved
 from backend.jobs.verdicts import Challenger, challengers
 from backend.store.ledger import Ledger
 from backend.store.manifest import Manifest
@@ -14,11 +14,11 @@ from backend.store.versions import Versions
 
 
 def lineage(versions: Versions, ledger: Ledger, uid: str) -> dict[str, Any]:
-    """What serves, whether it is pinned, every version with all that is recorded of it, oldest first, and what the
-    gate held back."""
-    pointer = versions.pointer(uid)
+    """What serves, whether it is pinned, every version with all that is recorded of it, oldest first, what the gate
+    held back, and what the control arm says of the time that predictions save (None while it says nothing)."""
+    pointer, judged = versions.pointer(uid), ledger.judgements(uid)
     measured: dict[str, dict[str, Any]] = {}
-    for one in measures(ledger.judgements(uid)):
+    for one in measures(judged):
         measured.setdefault(one.version, {})[one.control] = asdict(one)
     return {
         "project": uid,
@@ -26,6 +26,7 @@ def lineage(versions: Versions, ledger: Ledger, uid: str) -> dict[str, Any]:
         "pinned": pointer.pinned,
         "versions": [{**_row(versions, uid, name), "measures": measured.get(name, {})} for name in versions.names(uid)],
         "held_back": [_held_back(one) for one in challengers(ledger, uid) if not one.verdict.promote],
+        "time_saved": {**asdict(saved), "words": spoken_time(saved)} if (saved := time_saved(judged)) else None,
     }
 
 

@@ -35,6 +35,8 @@ def report(
     if job is None:
         return
     now = time.time()
+    if message and job.meta.get("stage") != stage:
+        log.info("%s: %s", stage, message)  # a step of the job's log; what follows in the same stage is progress
     if job.meta.get("stage") == stage and 0 <= now - job.meta.get("reported_at", 0.0) < INTERVAL:
         return
     progress: dict[str, Any] = {"stage": stage, "message": message, "reported_at": now, "epoch": epoch}

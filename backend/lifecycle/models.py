@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backend.errors import InvalidRequest, StoreError, UnknownVersion
-from backend.lifecycle import standalone, standalone_boxes
+from backend.lifecycle import standalone, standalone_boxes, standalone_parts
+from backend.lifecycle.parts import PARTS, copy_parts
 from backend.projects.identity import UNTRAINED
 from backend.serving.families import Families
 from backend.settings import Settings
@@ -19,11 +21,10 @@ from backend.store.manifest import ControlVersion, Manifest
 from backend.store.objects import ObjectStore
 from backend.store.projects import ProjectRecords
 from backend.store.versions import Versions
+from model_zoo.errors import NotCompilable
 
 if TYPE_CHECKING:
-    from model_zoo.base import Family
-    from model_zoo.linear.model import LinearModel
-    from model_zoo.object_detection.model import YoloModel
+    from model_zoo.base import Family, Model
     from model_zoo.programs.program import Program
 
 CURRENT = "current"
@@ -66,6 +67,10 @@ def export_models(settings: Settings, project: int, version: str, form: str, out
             _export(Families.of_settings(settings), artifacts, manifest, control, part, form, folder)
         except InvalidRequest as error:
             problems[control] = str(error)
+        except NotCompilable as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            others = " or ".join(other for other in FORMS if other != form)
+            problems[control] = f"{control}: Got the form {form}, and {error} Export it as {others}."
         else:
             folders[control] = folder
     return Exported(name, folders, problems)
@@ -80,18 +85,16 @@ def _export(
     form: str,
     folder: Path,
 ) -> None:
-    from model_zoo.linear.model import LinearModel
-    from model_zoo.object_detection.model import YoloModel
-    from model_zoo.types import TaskKind
-
     family = families.behind(part)
     model = family.load(artifacts.fetch(part.artifact))
-    if isinstance(model, LinearModel):
-        config = _classifier(family, model, form, folder)
-    elif isinstance(model, YoloModel) and family.task is TaskKind.OBJECT_DETECTION:
-        config = _detector(model, form, folder)
-    else:
-        raise InvalidRequest(f"{control}: {part.family} cannot be exported; classifiers and detectors can.")
+    way = next((way for way in _ways() if isinstance(model, way.model)), None)
+    if way is None:
+        raise InvalidRequest(
+            f"{control}: Got a model of {part.family}, wanted one of a family of the zoo's; no way to export others is "
+            "known. Serve it with Prelabel, or copy its checkpoint from the store's folder "
+            f"artifacts/{part.artifact} for a program of your own."
+        )
+    config = way.write(family, model, form, folder)
     config |= {
         "task": family.task.value,
         "form": form,
@@ -111,7 +114,7 @@ def _export(
     (folder / "model.json").write_text(json.dumps(config, ensure_ascii=False, indent=1) + "\n", "utf-8")
 
 
-def _classifier(family: Family, model: LinearModel, form: str, folder: Path) -> dict[str, Any]:
+def _classifier(family: Family, model: Any, form: str, folder: Path) -> dict[str, Any]:
     """Write the frozen encoder and the head; what the loader has to know."""
     from safetensors.numpy import save_file
 
@@ -131,7 +134,7 @@ def _classifier(family: Family, model: LinearModel, form: str, folder: Path) -> 
     return {**reading, "network": network}
 
 
-def _detector(model: YoloModel, form: str, folder: Path) -> dict[str, Any]:
+def _detector(family: Family, model: Any, form: str, folder: Path) -> dict[str, Any]:
     """Write the whole network; what the loader has to know."""
     folder.mkdir(parents=True)
     (program,) = model.programs()
@@ -139,6 +142,44 @@ def _detector(model: YoloModel, form: str, folder: Path) -> dict[str, Any]:
     shutil.copyfile(standalone_boxes.__file__, folder / LOADER)
     columns = [list(row) for row in model.columns] if model.columns is not None else None
     return {"side": model.side, "stride": max(model.network.strides), "columns": columns}
+
+
+def _with_parts(family: Family, model: Any, form: str, folder: Path) -> dict[str, Any]:
+    """Write the network, and of the zoo what reads inputs and decides; what the loader has to know."""
+    folder.mkdir(parents=True)
+    (program,) = model.programs()
+    FORMS[form](program, folder, "network")
+    module = f"model_zoo.standalone.{family.task.value}"
+    copy_parts([module, "model_zoo.standalone.networks"], folder / PARTS)
+    shutil.copyfile(standalone_parts.__file__, folder / LOADER)
+    config: dict[str, Any] = import_module(module).write(model, folder)
+    return config
+
+
+@dataclass(frozen=True)
+class Way:
+    """How models of a type are exported; `write` returns what the loader has to know."""
+
+    model: type[Model]
+    write: Callable[[Family, Any, str, Path], dict[str, Any]]
+
+
+def _ways() -> Iterator[Way]:
+    """All there are, those of more special types first."""
+    # Imported here: a command that only lists versions need not wait for them.
+    from model_zoo.captions.model import CaptionModel
+    from model_zoo.instance_segmentation.model import YoloSegModel
+    from model_zoo.keypoints.model import PoseModel
+    from model_zoo.linear.model import LinearModel
+    from model_zoo.named_entities.model import TaggerModel
+    from model_zoo.object_detection.model import YoloModel
+
+    yield Way(LinearModel, _classifier)
+    yield Way(YoloSegModel, _with_parts)
+    yield Way(YoloModel, _detector)
+    yield Way(PoseModel, _with_parts)
+    yield Way(TaggerModel, _with_parts)
+    yield Way(CaptionModel, _with_parts)
 
 
 def _inputs(encoder: Any, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:

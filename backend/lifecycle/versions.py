@@ -9,12 +9,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from backend.evaluation.headlines import HOLDOUT, OUT_OF_FOLD, headlines, items
 from backend.jobs.lineage import lineage
 from backend.settings import Settings
 from backend.store.ledger import Ledger
 from backend.store.objects import ObjectStore
 from backend.store.projects import ProjectRecords
 from backend.store.versions import Versions
+
+SHOWN = 3
+"""Figures beside the share that is wholly right; `--json` has all."""
 
 
 def read_lineage(settings: Settings, project: int) -> dict[str, Any]:
@@ -40,14 +44,16 @@ def render_lineage(found: dict[str, Any], console: Console | None = None) -> Non
                 (version["parent"] or "") if first else "",
                 escape(control),
                 f"{part['metrics'].get('answers', 0):.0f}",
-                _measured(part["metrics"], "holdout"),
-                _measured(part["metrics"], "out_of_fold"),
+                _measured(part["metrics"], HOLDOUT),
+                _measured(part["metrics"], OUT_OF_FOLD),
                 _judged(version["measures"].get(control)),
                 _cost(version["cost"]) if first else "",
             )
     console.print(table if found["versions"] else "No version yet: label a few tasks.")
     for one in found["held_back"]:
         console.print(f"{_moment(one['at'])} {one['control']}: {one['reason']}", markup=False, highlight=False)
+    if found["time_saved"]:
+        console.print(found["time_saved"]["words"], markup=False, highlight=False)
 
 
 def _name(found: dict[str, Any], name: str) -> str:
@@ -61,20 +67,21 @@ def _moment(at: float) -> str:
 
 
 def _measured(metrics: dict[str, float], how: str) -> str:
-    """The accuracy with its interval where there is one."""
-    accuracy = metrics.get(f"{how}_accuracy")
-    if accuracy is None:
+    """The share that is wholly right with its interval, and on a line of their own the foremost other figures."""
+    found = list(headlines(metrics, how))
+    if not found:
         return ""
-    low, high = (metrics.get(f"{how}_accuracy_{end}") for end in ("low", "high"))
-    interval = f" [{low:.0%}-{high:.0%}]" if low is not None and high is not None else ""
-    return f"{accuracy:.0%}{interval} of {metrics[f'{how}_items']:.0f}"
+    exact, *others = found
+    first = f"{exact.removeprefix('exact ')} of {items(metrics, how)}"
+    return escape("\n".join([first, *(one.partition(" [")[0] for one in others[:SHOWN])]))
 
 
 def _judged(measures: dict[str, Any] | None) -> str:
     if measures is None:
         return ""
     share = measures["exact"] if measures["accepted"] is None else measures["accepted"]
-    return f"{share:.0%} of {measures['judged']}, {measures['edits']:.1f} edits"
+    seconds = "" if measures["seconds"] is None else f", {measures['seconds']:.0f} s"
+    return f"{share:.0%} of {measures['judged']}, {measures['edits']:.1f} edits{seconds}"
 
 
 def _cost(cost: dict[str, float]) -> str:

@@ -47,13 +47,16 @@ class JobQueue(Protocol):
 
 
 class ControlStatus(TypedDict):
-    """One control of a project. `labels` counts annotations that answer it; `family` is its model's name."""
+    """One control of a project. `labels` counts annotations that answer it; `family` is its model's name. `metrics` are
+    the figures of its model on the holdout and out of fold, as the version has them; `words` say the foremost."""
 
     name: str
     tag: str
     family: str | None
     labels: int
     accuracy: float | None
+    metrics: dict[str, float]
+    words: list[str]
 
 
 class AccuracyPoint(TypedDict):

@@ -1,9 +1,17 @@
-"""One task with its annotations, as a snapshot keeps it."""
+"""One task with its annotations, and the line of a manifest that a snapshot keeps of it.
+
+Lines have the shape of SageMaker Ground Truth's augmented manifest
+(https://docs.aws.amazon.com/sagemaker/latest/dg/sms-data-output.html): `source-ref` names media, `source` is a text;
+`labels` has the regions of each annotation as Label Studio has them, and `labels-metadata` says who answered, when, and
+whether that was a person. Regions are not decoded here: a config may change, and what was said stays. What each control
+makes of them is what `prelabel snapshot export` writes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from backend.errors import StoreError
@@ -43,12 +51,17 @@ class Annotation:
             was_cancelled=bool(value.get("was_cancelled")),
         )
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """All but the regions, as JSON."""
+        return {
+            **{name: value for name, value in vars(self).items() if name != "result"},
+            "provenance": self.provenance.value,
+        }
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Annotation:
-        return cls(**{**value, "result": tuple(value["result"]), "provenance": Provenance(value["provenance"])})
+    def from_json(cls, result: Iterable[Mapping[str, Any]], metadata: Mapping[str, Any]) -> Annotation:
+        return cls(**{**metadata, "result": tuple(result), "provenance": Provenance(metadata["provenance"])})
 
 
 @dataclass(frozen=True)
@@ -67,19 +80,54 @@ class Record:
         return tuple(annotation for annotation in self.annotations if not annotation.was_cancelled)
 
     def to_json(self) -> dict[str, Any]:
+        """The manifest's line."""
         return {
+            **_with_source(self.data),
             "task": self.task,
-            "data": self.data,
-            "annotations": [annotation.to_json() for annotation in self.annotations],
             "role": self.role.value,
             "updated_at": self.updated_at,
+            "labels": [list(annotation.result) for annotation in self.annotations],
+            "labels-metadata": {
+                "type": "groundtruth/custom",
+                "job-name": "prelabel",
+                "human-annotated": "yes" if any(one.provenance.is_human for one in self.submitted) else "no",
+                "creation-date": max((one.updated_at or one.created_at for one in self.annotations), default=""),
+                "annotations": [annotation.metadata for annotation in self.annotations],
+            },
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Record:
-        """The record that `to_json` wrote. Raises `StoreError` when it is incomplete."""
+        """The record that `to_json` wrote, here or in an earlier release. Raises `StoreError` when it is incomplete."""
         try:
-            annotations = tuple(map(Annotation.from_json, value["annotations"]))
-            return cls(value["task"], value["data"], annotations, Role(value["role"]), value["updated_at"])
+            if "annotations" in value:  # earlier releases had the regions within
+                pairs = [(one["result"], one) for one in value["annotations"]]
+            else:
+                pairs = list(zip(value["labels"], value["labels-metadata"]["annotations"], strict=True))
+            annotations = tuple(Annotation.from_json(result, metadata) for result, metadata in pairs)
+            return cls(value["task"], _without_source(value), annotations, Role(value["role"]), value["updated_at"])
         except (KeyError, TypeError, ValueError) as error:
             raise StoreError(f"A snapshot's record is incomplete: {error!r}. Sync the project anew.") from None
+
+
+MEDIA = re.compile(r"(?:[a-z][a-z0-9+.-]*://|data:|/)\S*", re.IGNORECASE)
+"""What may be an address of media: with a scheme, or on Label Studio itself."""
+
+
+def _with_source(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The task's data, of which one value stands as the format wants it: the first that may be an address of media,
+    else the first text. `source-key` is its key."""
+    texts = [(key, value) for key, value in sorted(data.items()) if isinstance(value, str)]
+    media = [(key, value) for key, value in texts if MEDIA.fullmatch(value)]
+    for name, found in (("source-ref", media), ("source", texts)):
+        if found:
+            key, value = found[0]
+            return {name: value, "source-key": key, "data": {one: data[one] for one in data if one != key}}
+    return {"data": dict(data)}
+
+
+def _without_source(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    data: dict[str, Any] = dict(value["data"])
+    if "source-key" in value:
+        data[value["source-key"]] = value["source-ref"] if "source-ref" in value else value["source"]
+    return data

@@ -21,7 +21,8 @@ from backend.store.objects import ObjectMissing, ObjectStore, to_json
 from backend.store.records import Record
 
 _TASKS_A_CHUNK = 128
-_FORMAT = 1
+_FORMAT, _READ = 2, (1, 2)
+"""What is written, and what is read: in format 1, records had annotations with their regions within."""
 _ID = re.compile(r"[0-9a-f]{64}")
 
 _Chunk = dict[int, Record]
@@ -134,7 +135,7 @@ class Snapshots:
         Raises `StoreDamaged` where it is not what was written, as all that reads a snapshot does.
         """
         value = json.loads(_intact(self._store.read(_index_name(uid, snapshot)), snapshot))
-        if value.get("format") != _FORMAT:
+        if value.get("format") not in _READ:
             raise StoreError(f"Got a snapshot of format {value.get('format')}, wanted {_FORMAT}. Update Prelabel.")
         return SnapshotIndex(
             {int(bucket): (digest, count) for bucket, (digest, count) in value["chunks"].items()}, value["cursor"]

@@ -91,6 +91,11 @@ class CaptionModel(Model):
         self.writer = writer
         self._owner = owner
 
+    @property
+    def dimensions(self) -> int:
+        """Of the features that it writes about."""
+        return self._owner.encoder().dimensions
+
     def predict(self, items: Sequence[Item]) -> list[Output]:
         if not items:
             return []
@@ -128,11 +133,15 @@ def load(owner: ShowAndTell, folder: Path, labels: LabelSpace | None = None) -> 
             f"Got captions learnt on {found.settings.get('encoder')!r}, wanted {encoder.name!r}; put those weights "
             "back, or train again."
         )
+    return CaptionModel(owner, labels or found.labels, writer_of(found, encoder.dimensions))
+
+
+def writer_of(found: checkpoint.Checkpoint, dimensions: int) -> Writer:
+    """What a checkpoint says that writes, on features of so many dimensions. Raises `CheckpointError`."""
     try:
-        writer = _READ[found.settings["method"]](found, encoder.dimensions)
+        return _READ[found.settings["method"]](found, dimensions)
     except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"The captioner in {folder} is incomplete ({error!r}); train again.") from error
-    return CaptionModel(owner, labels or found.labels, writer)
+        raise CheckpointError(f"The checkpoint holds no whole captioner ({error!r}); train again.") from error
 
 
 def _told(found: checkpoint.Checkpoint, dimensions: int) -> Writer:

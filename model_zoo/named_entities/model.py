@@ -12,7 +12,7 @@ from model_zoo import checkpoint
 from model_zoo.base import Model
 from model_zoo.errors import CheckpointError
 from model_zoo.named_entities.fitting import Head
-from model_zoo.named_entities.reading import Passage
+from model_zoo.named_entities.reading import Passage, Reader
 from model_zoo.named_entities.tags import tag_count
 from model_zoo.named_entities.words import read_whole
 from model_zoo.types import EntityOutput, FloatArray, Item, LabelSpace, Output
@@ -31,9 +31,14 @@ class TaggerModel(Model):
         self.head = head
         self._owner = owner
 
+    @property
+    def reader(self) -> Reader:
+        """What it reads words with, shared by all taggers."""
+        return self._owner.reader()
+
     def predict(self, items: Sequence[Item]) -> list[Output]:
         texts = [read_whole(item.input) for item in items]
-        passages = self._owner.reader().read(texts)
+        passages = self.reader.read(texts)
         return [output(self.head, text, read, len(self.labels)) for text, read in zip(texts, passages, strict=True)]
 
     def prepare(self, item: Item) -> Item:
@@ -41,10 +46,10 @@ class TaggerModel(Model):
         return item
 
     def programs(self) -> tuple[Program, ...]:
-        return (self._owner.reader().program,)
+        return (self.reader.program,)
 
     def save(self, folder: Path) -> None:
-        settings = {"reader": self._owner.reader().name}
+        settings = {"reader": self.reader.name}
         checkpoint.write(folder, checkpoint.Checkpoint(self.family.name, self.labels, settings, self.head.arrays()))
 
     @property

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -61,17 +62,17 @@ class _Window:
 
 
 class Reader:
-    """Turns texts into passages. Safe to use from several threads."""
+    """Turns texts into passages, and keeps those of the last. Safe to use from several threads."""
 
     def __init__(self, network: MiniLM) -> None:
         self.name = f"{network.name} words"
         self.dimensions = network.dimensions * len(LAYERS)
-        self._network = network
+        self.tokenizer = network.located.paths["tokenizer.json"]
+        self.program = Program(self.name, lambda: tokens_of(network.bert()), _probes, (TOLERANCE,))
+        self._vectors = Vectors(self.tokenizer, self.dimensions, self.program)
         self._lock = Lock()
-        self._tokenizer: Tokenizer | None = None
         self._kept: OrderedDict[bytes, list[Passage]] = OrderedDict()
         self._held = 0
-        self.program = Program(self.name, self._build, _probes, (TOLERANCE,))
 
     def read(self, texts: Sequence[str], watch: Watch = UNWATCHED) -> list[list[Passage]]:
         """The passages of each text, without those that have no words. Raises `Cancelled`."""
@@ -79,7 +80,7 @@ class Reader:
         with self._lock:
             known = {key: self._kept[key] for key in keys if key in self._kept}
         fresh = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-        known.update(zip(fresh, self._passages(list(fresh.values()), watch), strict=True))
+        known.update(zip(fresh, self._vectors.passages(list(fresh.values()), watch), strict=True))
         self._keep({key: known[key] for key in keys})
         return [known[key] for key in keys]
 
@@ -94,20 +95,33 @@ class Reader:
             while self._held > KEPT and self._kept:
                 self._held -= _size(self._kept.popitem(last=False)[1])
 
-    def _passages(self, texts: list[str], watch: Watch) -> list[list[Passage]]:
+
+class Vectors:
+    """Turns texts into passages by a network that `run` runs, from ids and mask, both (n, tokens), to vectors (n,
+    tokens, dimensions). Safe to use from several threads where `run` is."""
+
+    def __init__(self, tokenizer: Path, dimensions: int, run: Callable[..., Arrays]) -> None:
+        self._file = tokenizer
+        self._dimensions = dimensions
+        self._run = run
+        self._lock = Lock()
+        self._tokenizer: Tokenizer | None = None
+
+    def passages(self, texts: Sequence[str], watch: Watch = UNWATCHED) -> list[list[Passage]]:
+        """As `Reader.read`."""
         words = [[tuple(some) for some in _apart(text) if some] for text in texts]
         flat = [some for several in words for some in several]
         vectors = iter(self._vectors(flat, watch))
         return [[Passage(some, next(vectors)) for some in several] for several in words]
 
     def _vectors(self, passages: list[tuple[Word, ...]], watch: Watch) -> list[FloatArray]:
-        results: list[FloatArray] = [np.zeros((len(words), self.dimensions), np.float32) for words in passages]
+        results: list[FloatArray] = [np.zeros((len(words), self._dimensions), np.float32) for words in passages]
         windows = [(at, window) for at, words in enumerate(passages) for window in self._windows(words)]
         for batch in batches([len(window.ids) for _, window in windows]):
             if watch.cancelled():
                 raise Cancelled("Stopped while texts were being read.")
             chosen = [windows[index] for index in batch]
-            hidden = self.program(*padded([window.ids for _, window in chosen]))[0]
+            hidden = self._run(*padded([window.ids for _, window in chosen]))[0]
             for row, (at, window) in enumerate(chosen):
                 results[at][window.words] = (hidden[row, window.first] + hidden[row, window.last]) / 2
         return results
@@ -142,13 +156,10 @@ class Reader:
             if self._tokenizer is None:
                 from tokenizers import Tokenizer
 
-                self._tokenizer = Tokenizer.from_file(str(self._network.located.paths["tokenizer.json"]))
+                self._tokenizer = Tokenizer.from_file(str(self._file))
                 self._tokenizer.no_padding()
                 self._tokenizer.no_truncation()
             return self._tokenizer
-
-    def _build(self) -> Module:
-        return tokens_of(self._network.bert())
 
 
 def tokens_of(network: Any) -> Module:

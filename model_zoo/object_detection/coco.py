@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from model_zoo.types import LabelSpace
+import numpy as np
+
+from model_zoo.types import FloatArray, LabelSpace
 
 ALSO: dict[str, tuple[str, ...]] = {
     "person": ("people", "pedestrian", "human", "man", "woman", "child", "worker", "player", "walker"),
@@ -76,3 +79,15 @@ def _plain(word: str) -> str:
     """Case, plural and joining marks do not count."""
     joined = " ".join(word.casefold().replace("_", " ").replace("-", " ").split())
     return joined[:-1] if len(joined) > 3 and joined.endswith("s") and not joined.endswith("ss") else joined
+
+
+def meant(probabilities: Any, columns: Sequence[Sequence[int]] | None) -> FloatArray:
+    """Probabilities (n, labels) from those of a network's classes (n, classes): of several that a label means, the
+    likeliest counts. Without `columns` the classes are the labels."""
+    if columns is None:
+        answers: FloatArray = probabilities
+        return answers
+    nothing = np.zeros(len(probabilities), np.float32)
+    likeliest = [probabilities[:, list(row)].max(axis=1) if row else nothing for row in columns]
+    stacked: FloatArray = np.stack(likeliest, axis=1)
+    return stacked

@@ -55,8 +55,8 @@ def _module(network: Network) -> Module:
 
 
 def probes(side: int) -> list[Arrays]:
-    """Noise in a square, and a gradient in a strip: two shapes, for nothing may depend on one."""
+    """Noise in a square, and a gradient in a strip, once lying and once upright: nothing may depend on a shape."""
     noise: Any = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), dtype=np.uint8)
     low = max(side // 2 // 32 * 32, 32)
     slope = np.broadcast_to(np.linspace(0, 255, side).astype(np.uint8)[None, None, :, None], (1, low, side, 3))
-    return [(noise,), (np.ascontiguousarray(slope),)]
+    return [(noise,), (np.ascontiguousarray(slope),), (np.ascontiguousarray(slope.swapaxes(1, 2)),)]

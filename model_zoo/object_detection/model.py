@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from model_zoo import checkpoint
 from model_zoo.errors import CheckpointError
 from model_zoo.object_detection import forward
 from model_zoo.object_detection.bases import Base
+from model_zoo.object_detection.coco import meant
 from model_zoo.object_detection.fitted import FittedModel
 from model_zoo.object_detection.network import PARTS, Network
 from model_zoo.object_detection.pixels import Fitted
@@ -74,15 +73,7 @@ class YoloModel(FittedModel):
 
     def meant(self, probabilities: Any) -> FloatArray:
         """Of several classes that a label means, the likeliest counts."""
-        if self.columns is None:
-            answers: FloatArray = probabilities
-            return answers
-        meant = [
-            probabilities[:, list(row)].max(axis=1) if row else np.zeros(len(probabilities), np.float32)
-            for row in self.columns
-        ]
-        stacked: FloatArray = np.stack(meant, axis=1)
-        return stacked
+        return meant(probabilities, self.columns)
 
 
 def load(owner: YoloFamily, folder: Path, labels: LabelSpace | None) -> YoloModel:
@@ -94,9 +85,9 @@ def load(owner: YoloFamily, folder: Path, labels: LabelSpace | None) -> YoloMode
         name, digest = str(found.settings["base"]), str(found.settings["digest"])
         parts, side = [str(part) for part in found.settings["parts"]], int(found.settings["side"])
         columns = found.settings["columns"]
-        meant = tuple(tuple(int(at) for at in row) for row in columns) if columns is not None else None
-        if set(parts) - set(PARTS) or len(meant or found.labels) != len(found.labels) or side < 1:
-            raise ValueError(f"parts {parts}, side {side}, {len(meant or ())} rows of columns")
+        rows = tuple(tuple(int(at) for at in row) for row in columns) if columns is not None else None
+        if set(parts) - set(PARTS) or len(rows or found.labels) != len(found.labels) or side < 1:
+            raise ValueError(f"parts {parts}, side {side}, {len(rows or ())} rows of columns")
     except (KeyError, ValueError, TypeError) as error:
         raise CheckpointError(f"The checkpoint in {folder} is damaged ({error!r}); train again.") from error
     base = owner.base_named(name)
@@ -115,7 +106,7 @@ def load(owner: YoloFamily, folder: Path, labels: LabelSpace | None) -> YoloMode
     except (RuntimeError, KeyError) as error:
         raise CheckpointError(f"The checkpoint in {folder} does not fit {name} ({error}); train again.") from error
     # The caller's descriptions may be newer than those the model was saved with.
-    return owner.model(owner, labels or found.labels, base, network, parts, side, meant)
+    return owner.model(owner, labels or found.labels, base, network, parts, side, rows)
 
 
 def _identity(base: Base, network: Network, parts: Sequence[str]) -> str:

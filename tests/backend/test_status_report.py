@@ -21,6 +21,7 @@ PROJECT: dict[str, Any] = {
     "version": "v3",
     "pinned": True,
     "words": ["v3, topic: 90% of 17 predictions accepted"],
+    "controls": [{"name": "topic", "words": ["on 60 held-out tasks: exact 85%"]}],
     "labelled": 12,
     "total": 400,
     "accuracy": 0.875,
@@ -57,6 +58,7 @@ def shown(**changes: Any) -> str:
 def test_project_is_shown_with_its_job_and_errors() -> None:
     text = shown()
     for part in (
+        "7: topic on 60 held-out tasks: exact 85%",
         "v3 (pinned)",
         "7: v3, topic: 90% of 17 predictions accepted",
         "12 of 400",

@@ -102,10 +102,14 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
     school, seeds = open_school(folder), range(5 if quick else SEEDS)
     few = f"{len(seeds)} seeds, {BEFORE} and {AFTER} labels"
     small = f"{len(seeds)} seeds, {SMALL_BEFORE} and {SMALL_AFTER} labels; judged: what the champion said of the newest"
+    alone = f"{len(seeds)} seeds, {SMALL_BEFORE} and {SMALL_AFTER} labels; no judgements, as after an import"
     return [
         _share("held back", "unchanged recipe", school, seeds, _unchanged, 5.0, few),
         _share("let through", "half of the labels shuffled", school, seeds, _shuffled, 10.0, few),
         _share("held back", "unchanged recipe, small holdout", school, seeds, _small, 5.0, small),
+        _share("let through", "half shuffled, small holdout", school, seeds, _small_shuffled, 10.0, small),
+        _share("held back", "unchanged recipe, small holdout, nobody judges", school, seeds, _unjudged, 5.0, alone),
+        _share("let through", "half shuffled, small holdout, nobody judges", school, seeds, _spoilt, 10.0, alone),
     ]
 
 
@@ -134,20 +138,42 @@ def _shuffled(school: School, seed: int) -> Taught:
     """Half of what is trained on gets another one's label; the holdout stays right."""
     records = school.records(seed, AFTER)
     champion = school.champion(seed, BEFORE)
+    return school.teach(_half_shuffled(school, records, seed), champion, seen=_tasks(records[:BEFORE]))
+
+
+def _half_shuffled(school: School, records: Sequence[Record], seed: int) -> list[Record]:
     random = np.random.default_rng(seed)
     trained = [at for at, record in enumerate(records) if record.role.trains]
     half = random.choice(trained, len(trained) // 2, replace=False)
     spoilt = list(records)
     for at, other in zip(half, random.permutation(half), strict=True):
         spoilt[at] = labelled(records[at], school.digits[records[other].task])
-    return school.teach(spoilt, champion, seen=_tasks(records[:BEFORE]))
+    return spoilt
 
 
 def _small(school: School, seed: int) -> Taught:
+    return _few(school, seed, judges=True, shuffled=False)
+
+
+def _small_shuffled(school: School, seed: int) -> Taught:
+    return _few(school, seed, judges=True, shuffled=True)
+
+
+def _unjudged(school: School, seed: int) -> Taught:
+    return _few(school, seed, judges=False, shuffled=False)
+
+
+def _spoilt(school: School, seed: int) -> Taught:
+    return _few(school, seed, judges=False, shuffled=True)
+
+
+def _few(school: School, seed: int, *, judges: bool, shuffled: bool) -> Taught:
+    """While the holdout is small."""
     records = school.records(seed, SMALL_AFTER)
     champion = school.champion(seed, SMALL_BEFORE)
-    judged = _judged(school, champion, records[SMALL_BEFORE:])
-    return school.teach(records, champion, seen=_tasks(records[:SMALL_BEFORE]), judged=judged)
+    judged = _judged(school, champion, records[SMALL_BEFORE:]) if judges else {}
+    given = _half_shuffled(school, records, seed) if shuffled else records
+    return school.teach(given, champion, seen=_tasks(records[:SMALL_BEFORE]), judged=judged)
 
 
 def _judged(school: School, champion: Taught, records: Sequence[Record]) -> Mapping[int, bool]:

@@ -19,7 +19,7 @@ from tests.e2e.backend_process import ROOT
 
 FORWARDED = ("content-type", "location", "set-cookie", "retry-after")
 SLOW = 3.0
-"""Seconds; ten are survived in the same way, and only make the test longer."""
+"""Seconds; the ten of `make soak` are survived in the same way."""
 
 
 class Fault(Enum):
@@ -30,6 +30,7 @@ class Fault(Enum):
     UNAUTHORIZED = "401"
     BUSY = "429"
     BROKEN = "500"
+    BY_TURNS = "429 and 500"
     TRUNCATED = "truncated"
 
 
@@ -43,13 +44,15 @@ class Proxy:
         self._client = httpx.Client(base_url=url, timeout=60.0)
         self._guard = threading.Lock()
         self._fault: Fault | None = None
+        self._slow = SLOW
         self.hits = 0
         """Requests that met with the fault since it was set."""
 
     @contextmanager
-    def misbehaving(self, fault: Fault) -> Iterator[None]:
+    def misbehaving(self, fault: Fault, slow: float = SLOW) -> Iterator[None]:
+        """`slow` is in seconds."""
         with self._guard:
-            self._fault, self.hits = fault, 0
+            self._fault, self._slow, self.hits = fault, slow, 0
         try:
             yield
         finally:
@@ -64,6 +67,8 @@ class Proxy:
             fault = self._fault
             self.hits += fault is not None
             first = self.hits == 1
+            if fault is Fault.BY_TURNS:
+                fault = (Fault.BUSY, Fault.BROKEN)[self.hits % 2]
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
         if fault is Fault.DOWN:
             request.close_connection = True
@@ -72,7 +77,7 @@ class Proxy:
             _answer(request, int(fault.value), b'{"detail": "out of order"}', {"content-type": "application/json"})
             return
         if fault is Fault.SLOW and first:
-            time.sleep(SLOW)
+            time.sleep(self._slow)
         dropped = ("host", "connection", "accept-encoding", "content-length")
         headers = {name: value for name, value in request.headers.items() if name.lower() not in dropped}
         answer = self._client.request(request.command, request.path, content=body, headers=headers)

@@ -11,7 +11,7 @@ import pytest
 from backend.jobs.queue import open_queue
 from tests.e2e.backend_process import BackendProcess, OwnRedis
 from tests.e2e.ticket_labelling import Labelling, connected
-from tests.e2e.watching import require_consistent_history
+from tests.e2e.watching import VersionWatch, require_consistent_history
 from tests.label_studio import LabelStudioInstance
 from tests.object_storage import ObjectStorage, serve_objects
 from tests.processes import eventually, free_port, within
@@ -111,14 +111,15 @@ def test_two_workers_on_one_project_publish_each_label_once(
     backend, _ = cluster
     backend.wait_until_idle(labelling.uid)
     queue = open_queue("train", backend.collaborators.redis)
-    for round_ in range(2):
-        task = labelling.label(2)
-        again = queue.enqueue_call(
-            "backend.jobs.train.run", args=(labelling.uid,), job_id=f"train-{'9' * 9}_{round_}", timeout=120
-        )
-        labelling.wait_until_learnt(task)
-        eventually(lambda again=again: again.is_finished or again.is_failed, "the second training to end", 60.0)  # type: ignore[misc]
-        assert again.is_finished, again.exc_info
-        backend.wait_until_idle(labelling.uid)
+    with VersionWatch(backend, labelling.uid):
+        for round_ in range(2):
+            task = labelling.label(2)
+            again = queue.enqueue_call(
+                "backend.jobs.train.run", args=(labelling.uid,), job_id=f"train-{'9' * 9}_{round_}", timeout=120
+            )
+            labelling.wait_until_learnt(task)
+            eventually(lambda again=again: again.is_finished or again.is_failed, "the second training to end", 60.0)  # type: ignore[misc]
+            assert again.is_finished, again.exc_info
+            backend.wait_until_idle(labelling.uid)
     assert labelling.learnt() == set(labelling.tasks[: labelling.done])
     require_consistent_history(backend, labelling.uid)

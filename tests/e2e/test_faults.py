@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import signal
 import time
@@ -10,10 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from backend.jobs.view import JobState
 from backend.projects.identity import version_number
 from backend.serving.swap import live_servers
+from backend.status_report import watch_status
 from tests.e2e.backend_process import BackendProcess, OwnRedis
 from tests.e2e.ticket_labelling import Labelling, connected
 from tests.e2e.watching import PredictLoad, VersionWatch, require_consistent_history
@@ -53,12 +57,16 @@ def shared(backend: BackendProcess, label_studio: LabelStudioInstance) -> Labell
 
 
 @pytest.fixture
-def labelling(backend: BackendProcess, shared: Labelling) -> Labelling:
-    """The tests' project, at rest, with both servers and the worker there."""
+def labelling(backend: BackendProcess, shared: Labelling) -> Iterator[Labelling]:
+    """The tests' project, at rest, with both servers and the worker there. Whatever a test does, nobody ever sees half
+    a version, and at rest again the version has learnt from every label."""
     backend.wait_until_idle(shared.uid)
     eventually(lambda: len(backend.server_pids()) == 2, "two servers", 60.0)
     eventually(backend.worker_pid, "the worker", 60.0)
-    return shared
+    with VersionWatch(backend, shared.uid):
+        yield shared
+        backend.wait_until_idle(shared.uid)
+        assert shared.learnt() == set(shared.tasks[: shared.done])
 
 
 def test_label_submitted_while_a_training_runs_is_in_the_next_version(
@@ -80,7 +88,7 @@ def test_label_submitted_while_a_training_runs_is_in_the_next_version(
     require_consistent_history(backend, labelling.uid)
 
 
-@pytest.mark.parametrize("stage", ["sync", "train", "publish", "refresh"])
+@pytest.mark.parametrize("stage", ["sync", "train", "evaluate", "publish", "refresh"])
 def test_killed_work_horse_runs_again_within_five_seconds(
     backend: BackendProcess, labelling: Labelling, stage: str
 ) -> None:
@@ -297,6 +305,36 @@ def test_failing_training_keeps_its_traceback_and_says_why(backend: BackendProce
     done = backend.training(labelling.uid)
     assert done is not None
     assert done.error is None
+
+
+def test_training_is_followed_by_whoever_looks_and_stopped_by_whoever_wants(
+    backend: BackendProcess, labelling: Labelling
+) -> None:
+    version = labelling.version
+    labelling.label()
+    horse = backend.catch(labelling.uid, ("features", "train"))
+    try:
+        (job,) = backend.client.get("/api/jobs", params={"project": labelling.uid, "alive": 1}).json()["jobs"]
+        assert (job["kind"], job["state"]) == ("train", "started")
+        assert job["stage"] in ("features", "train")
+        assert 0 < job["fraction"] < 1
+        assert job["eta"] > 0
+        with backend.client.stream("GET", "/api/jobs/events") as stream:
+            said = next(line for line in stream.iter_lines() if line.startswith("data:"))
+        assert job["id"] in [one["id"] for one in json.loads(said.removeprefix("data:"))["jobs"]]
+        assert any("sync: Reading" in line for line in backend.client.get(f"/api/jobs/{job['id']}").json()["log"])
+        console = Console(file=io.StringIO(), width=200)
+        watch_status(backend.settings, console, lambda looked: looked < 2)
+        assert isinstance(console.file, io.StringIO)
+        assert "train started" in console.file.getvalue()
+        assert backend.client.post(f"/api/jobs/{job['id']}/cancel").is_success
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(horse, signal.SIGCONT)
+    eventually(lambda: not is_alive(horse), "the training to end", 30.0)
+    eventually(lambda: backend.client.get(f"/api/jobs/{job['id']}").json()["state"] == "canceled", "it to be canceled")
+    assert labelling.version == version
+    labelling.wait_until_learnt(labelling.label())
 
 
 def test_forgotten_project_stays_forgotten_although_its_training_runs(

@@ -88,10 +88,6 @@ def labelling(backend: BackendProcess, shared: Labelling) -> Labelling:
     return shared
 
 
-RETRIED = (Fault.BUSY, Fault.BROKEN)
-"""Answered again by the client itself, which has tests of its own for them."""
-
-
 def require_everything_learnt(backend: BackendProcess, labelling: Labelling) -> None:
     """Once it is at rest: all labels are in the current version's snapshot, and every task has one prediction."""
     backend.wait_until_idle(labelling.uid)
@@ -102,21 +98,33 @@ def require_everything_learnt(backend: BackendProcess, labelling: Labelling) -> 
 
 
 @pytest.mark.parametrize(
-    "fault",
-    [pytest.param(fault, id=fault.value, marks=pytest.mark.soak if fault in RETRIED else ()) for fault in Fault],
+    ("fault", "lasting"),
+    [
+        *(
+            pytest.param(
+                fault,
+                SLOW if fault is Fault.SLOW else 0.5,
+                id=fault.value,
+                marks=pytest.mark.soak if fault in (Fault.BUSY, Fault.BROKEN) else (),  # by turns, they are one test
+            )
+            for fault in Fault
+        ),
+        pytest.param(Fault.SLOW, 10.0, id="slow for ten seconds", marks=pytest.mark.soak),
+        pytest.param(Fault.DOWN, 60.0, id="down for a minute", marks=pytest.mark.soak),
+    ],
 )
 def test_label_studio_that_misbehaves_costs_time_alone(
-    backend: BackendProcess, labelling: Labelling, proxy: Proxy, fault: Fault
+    backend: BackendProcess, labelling: Labelling, proxy: Proxy, fault: Fault, lasting: float
 ) -> None:
     open_task = labelling.project.task(labelling.tasks[-1])
     with VersionWatch(backend, labelling.uid):
-        with proxy.misbehaving(fault):
+        with proxy.misbehaving(fault, lasting):
             task = labelling.label()
             eventually(lambda: proxy.hits > (fault is not Fault.SLOW), "requests that fail", 30.0)
             assert backend.predict(labelling.uid, [open_task])["results"][0]["result"]
             task = labelling.label()
-            time.sleep(0.5)
-        labelling.wait_until_learnt(task, 60.0 + SLOW)
+            time.sleep(lasting if fault is not Fault.SLOW else 0.5)
+        labelling.wait_until_learnt(task, 60.0 + 2 * lasting)
         require_everything_learnt(backend, labelling)
 
 

@@ -120,7 +120,7 @@ const shortName = (family) => family && family.split("/").pop();
 function controls(list) {
   const row = (control) => make(
     "tr", {},
-    make("td", {}, control.name, make("small", control.family ? { title: control.family } : {}, [control.tag, shortName(control.family)].filter(Boolean).join(" · "))),
+    make("td", {}, control.name, make("small", control.family ? { title: control.family } : {}, [control.tag, shortName(control.family)].filter(Boolean).join(" · ")), control.words.map((words) => make("small", {}, words))),
     make("td", { class: "number" }, control.labels.toLocaleString("en")),
     make("td", { class: "number" }, percent(control.accuracy)),
   );

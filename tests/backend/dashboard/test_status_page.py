@@ -87,6 +87,7 @@ def test_a_project_is_shown_with_all_its_facts(page: Page, address: str) -> None
         "minilm_linear",
         "90 %",
         "0.1 edits a task",
+        "on 60 held-out tasks: exact 85%",
     ):
         expect(card).to_contain_text(fact)
     expect(card.locator(".job")).to_contain_text("Training: fitting")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import comb
+
 import numpy as np
 import pytest
 
-from backend.evaluation.comparison import paired_bootstrap, smallest_detectable, wilson_interval
+from backend.evaluation.comparison import paired_bootstrap, sign_flips, smallest_detectable, wilson_interval
 
 
 def test_a_clear_fall_is_seen_and_its_interval_holds_the_truth() -> None:
@@ -77,3 +79,11 @@ def test_wilson_interval_is_the_textbook_s() -> None:
     assert (round(low, 3), round(high, 3)) == (0.490, 0.943)
     assert wilson_interval(10, 10)[1] == pytest.approx(1.0)
     assert wilson_interval(0, 10)[0] == pytest.approx(0.0)
+
+
+def test_chance_that_signs_alone_make_a_fall_is_the_binomial_s() -> None:
+    for lost, won in ((3, 0), (5, 0), (6, 1), (0, 4)):
+        champion, challenger = [1.0] * lost + [0.0] * won + [1.0] * 10, [0.0] * lost + [1.0] * won + [1.0] * 10
+        exact = sum(comb(lost + won, few) for few in range(won + 1)) / 2 ** (lost + won)
+        assert sign_flips(champion, challenger) == pytest.approx(exact, abs=0.02)
+    assert sign_flips([0.5, 1.0], [0.5, 1.0]) == 1.0

@@ -16,10 +16,10 @@ def pair(champion: float, challenger: float, items: int, seed: int = 0) -> Paire
 
 def test_without_anything_to_compare_on_the_challenger_is_promoted() -> None:
     assert decide().promote
-    verdict = decide(pair(1.0, 0.0, ENOUGH - 1), pair(1.0, 0.0, LEAST - 1), pair(1.0, 0.0, 100))
+    verdict = decide(pair(1.0, 0.0, LEAST - 15), pair(1.0, 0.0, 14), pair(1.0, 0.0, 100))
     assert verdict.promote
     assert verdict.comparison is None
-    assert f"{ENOUGH - 1} holdout items" in verdict.reason
+    assert f"{LEAST - 15} holdout items, 14 new items" in verdict.reason
 
 
 def test_a_clearly_worse_challenger_is_held_back() -> None:
@@ -36,21 +36,41 @@ def test_better_equal_and_doubtful_challengers_are_promoted() -> None:
     assert decide(one_less).promote
 
 
-def test_while_the_holdout_is_small_both_kinds_of_evidence_must_speak_against_the_challenger() -> None:
-    worse, better = pair(0.9, 0.4, 80), pair(0.5, 0.6, 80)
-    small = pair(1.0, 0.0, ENOUGH - 1)
+def test_while_the_holdout_is_small_judgements_must_agree_with_what_neither_has_learnt_from() -> None:
+    worse, better, alike = pair(0.9, 0.4, 80), pair(0.5, 0.6, 80), pair(0.8, 0.8, 80)
+    small = pair(0.9, 0.4, ENOUGH - 1)
     assert not decide(small, worse, worse).promote
-    for out_of_fold, running in ((worse, better), (better, worse), (worse, None), (None, worse)):
-        assert decide(small, out_of_fold, running).promote
+    for holdout, out_of_fold, running in (
+        (small, worse, better),
+        (None, better, worse),
+        (pair(0.8, 0.9, ENOUGH - 1), alike, worse),
+    ):
+        assert decide(holdout, out_of_fold, running).promote
 
 
-def test_the_least_clear_evidence_is_the_verdict_s() -> None:
+def test_where_nobody_judges_what_neither_has_learnt_from_decides() -> None:
+    """As with labels that were imported."""
+    for holdout, out_of_fold in ((pair(0.9, 0.4, 25), pair(0.5, 0.3, 32)), (pair(0.9, 0.3, 30), None)):
+        for running in (None, pair(0.1, 0.9, LEAST - 1)):
+            verdict = decide(holdout, out_of_fold, running)
+            assert not verdict.promote
+            assert f"on {len(holdout) + len(out_of_fold or ())} items that neither has learnt from" in verdict.reason
+
+
+def test_a_few_lost_items_of_a_few_may_be_chance() -> None:
+    lost = Paired([1.0] * LEAST, [0.0] * 3 + [1.0] * (LEAST - 3))
+    assert paired_bootstrap(lost.champion, lost.challenger, 0, MARGIN).worse > 0.95
+    assert decide(lost).promote
+    assert not decide(Paired([1.0] * LEAST, [0.0] * 6 + [1.0] * (LEAST - 6))).promote
+
+
+def test_the_verdict_is_of_what_neither_has_learnt_from() -> None:
     clear, doubtful = pair(1.0, 0.0, 80), pair(0.9, 0.6, 40)
     verdict = decide(None, clear, doubtful)
     assert not verdict.promote
     assert verdict.comparison is not None
-    assert verdict.comparison.items == len(doubtful)
-    assert "80 new items, cross-validated" in verdict.reason
+    assert verdict.comparison.items == len(clear)
+    assert "80 items that neither has learnt from" in verdict.reason
     assert "40 judged predictions" in verdict.reason
 
 
@@ -76,5 +96,6 @@ def test_the_verdict_says_what_it_could_not_have_seen() -> None:
 
 
 def test_equal_models_are_rarely_held_back() -> None:
-    held = sum(not decide(pair(0.8, 0.8, 60, seed)).promote for seed in range(200))
-    assert held <= 0.07 * 200
+    for items in (60, 30):
+        held = sum(not decide(pair(0.8, 0.8, items, seed)).promote for seed in range(200))
+        assert held <= 0.07 * 200

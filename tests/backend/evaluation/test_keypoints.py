@@ -76,6 +76,7 @@ def test_figures_of_a_manifest() -> None:
     assert figures["oks_map50"] == pytest.approx(1.0), "half a mouse is alike enough"
     assert figures["oks_map50_95"] < 0.8
     assert figures["visibility_accuracy"] == pytest.approx(5 / 6)
+    assert 0.5 <= figures["visibility_accuracy_low"] <= 5 / 6 <= figures["visibility_accuracy_high"] <= 1
     assert figures["precision"] == figures["recall"] == pytest.approx(7 / 9)
     assert EVALUATION.measure([], [], process, NAMES) == {}
     with pytest.raises(ValueError, match="as many of each"):

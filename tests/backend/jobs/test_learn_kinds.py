@@ -16,6 +16,7 @@ from backend.converters import CONVERTERS
 from backend.converters.geometry import WHOLE
 from backend.demo.samples import TICKETS_CONFIG, tickets
 from backend.demo.streets import HEIGHT, STREETS_CONFIG, WIDTH, streets
+from backend.evaluation.headlines import FIGURES, in_words
 from backend.jobs.featurise import Featuriser
 from backend.jobs.learn import Taught, Teacher
 from backend.labelstudio.config import Control, parse_config
@@ -250,6 +251,9 @@ def test_a_first_version_is_taught_and_the_same_examples_change_nothing(case: Ca
     assert {"name", "learnt_from"} <= part.recipe.keys()
     assert part.recipe["overrides"] == control.hyperparameters
     assert case.measures <= part.metrics.keys()
+    said = " ".join(in_words(part.metrics))
+    for measure in case.measures - {"examples"}:
+        assert FIGURES[measure.removeprefix("out_of_fold_")][0] in said
 
     family = classroom.families.behind(part)
     model = family.load(classroom.artifacts.fetch(part.artifact))

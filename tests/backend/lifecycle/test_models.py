@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -38,6 +34,8 @@ from model_zoo.postprocess import DetectionPostprocess, postprocess_of
 from model_zoo.registry import default_family, family
 from model_zoo.types import Input, Item, LabelSpace, TaskKind
 from tests.backend.bulk.published import publish
+from tests.backend.lifecycle.alone import predicted_alone
+from tests.backend.lifecycle.untrained import spread
 
 UID = "7.1795149789"
 TEXT = '<View><Text name="text" value="$text"/><Choices name="topic" toName="text">{}</Choices></View>'
@@ -54,7 +52,8 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         (folder / digit.name).write_bytes(digit.png)
         made.append(folder / digit.name)
     Image.effect_noise((640, 480), 80).convert("RGB").save(folder / "noise.jpg")
-    return [*made, folder / "noise.jpg"]
+    Image.effect_noise((120, 300), 80).convert("RGB").save(folder / "upright.jpg")
+    return [*made, folder / "noise.jpg", folder / "upright.jpg"]
 
 
 @pytest.fixture(scope="module")
@@ -83,28 +82,6 @@ def expected(settings: Settings, uid: str, inputs: Sequence[Input]) -> list[tupl
     return [([name for name, _ in one.labels], one.confidence.tolist()) for one in decisions]
 
 
-@cache
-def alone() -> str:
-    """Runs the exported file with everything but Prelabel at hand: -I leaves out PYTHONPATH and the working folder."""
-    return (
-        "import json, runpy, sys; from pathlib import Path\n"
-        "class Refuse:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.partition('.')[0] in ('backend', 'model_zoo'): raise ImportError(name + ' is Prelabel')\n"
-        "sys.meta_path.insert(0, Refuse())\n"
-        "module = runpy.run_path(sys.argv[1])\n"
-        "print(json.dumps(module['Model'](Path(sys.argv[1]).parent).predict(sys.argv[2:])))\n"
-    )
-
-
-def predicted_alone(folder: Path, inputs: Sequence[Input]) -> list[dict[str, Any]]:
-    command = [sys.executable, "-I", "-c", alone(), str(folder / "predict.py"), *map(str, inputs)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, env={"HOME": str(folder)})
-    assert done.returncode == 0, done.stderr
-    answers: list[dict[str, Any]] = json.loads(done.stdout)
-    return answers
-
-
 @pytest.mark.parametrize("form", FORMS)
 def test_texts_are_answered_alike_without_prelabel(form: str, settings: Settings, tmp_path: Path) -> None:
     exported = export_models(settings, 7, "current", form, tmp_path / "out")
@@ -131,16 +108,7 @@ def detector(settings: Settings) -> Settings:
     kind = family(default_family(TaskKind.OBJECT_DETECTION))
     assert isinstance(kind, YoloFamily)
     labels, base = LabelSpace(("cat", "dog")), kind.base()
-    network = base.network.with_labels(labels.names)
-    torch.manual_seed(0)
-    with torch.inference_mode():
-        levels = network.pyramid(network.backbone(torch.rand(1, 3, 96, 96)))
-        hidden = network.hidden(levels)
-    for level, seen in zip(network.head.cv3, hidden, strict=True):  # else every cell would say the same
-        flat = seen.flatten(2)
-        weight = torch.randn(2, flat.shape[1]) / flat.std(2).clamp(min=1e-9) / flat.shape[1] ** 0.5
-        level[-1].weight.data = weight[..., None, None]
-        level[-1].bias.data = -1 - weight @ flat.mean(2)[0]
+    network = spread(base.network.with_labels(labels.names))
     model = YoloModel(kind, labels, base, network, ("classes",), 96)
     store = ObjectStore(settings.store_address)
     with TemporaryDirectory() as folder:

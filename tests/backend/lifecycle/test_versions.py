@@ -18,6 +18,7 @@ from backend.jobs.verdicts import record
 from backend.lifecycle.versions import read_lineage, render_lineage
 from backend.projects.judgement import Outcome
 from backend.projects.record import ProjectRecord
+from backend.projects.roles import Role
 from backend.settings import Settings
 from backend.store.ledger import Judged, Ledger
 from backend.store.manifest import ControlVersion, Manifest
@@ -28,7 +29,7 @@ from tests.backend.serving.conftest import Shelf
 
 UID = "7.1795149789"
 REASON = "Held back: the new model is clearly worse, -0.120."
-METRICS = {"answers": 40.0, "holdout_items": 60.0, "holdout_accuracy": 0.9}
+METRICS = {"answers": 40.0, "holdout_items": 60.0, "holdout_accuracy": 0.9, "holdout_oks_map50": 0.876}
 INTERVAL = {"holdout_accuracy_low": 0.82, "holdout_accuracy_high": 0.97}
 
 
@@ -46,7 +47,8 @@ def settings(tmp_path: Path) -> Settings:
     comparison = Comparison(60, -0.12, -0.2, -0.05, 0.99, 0.1)
     record(Ledger(store), UID, "topic", part, Verdict(False, REASON, comparison))
     judged = [Judged(at, at, "topic", Outcome.ACCEPTED, at, "v2", at, 0, 4.0) for at in (1, 2)]
-    Ledger(store).append(UID, judged)
+    alone = Judged(3, 3, "topic", Outcome.UNSEEN, 3, lead_time=8.0, role=Role.CONTROL)
+    Ledger(store).append(UID, [*judged, alone])
     return made
 
 
@@ -56,8 +58,10 @@ def test_the_table_says_what_serves_and_how_good_it_is(settings: Settings) -> No
     render_lineage(read_lineage(settings, 7), console)
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
-    for part in ("v2 (pinned)", "v1", "90% [82%-97%] of 60", "100% of 2, 0.0 edits", "12 s, 0.0040", REASON):
+    for part in ("v2 (pinned)", "v1", "90% [82%-97%] of 60", "100% of 2, 0.0 edits, 4 s", "12 s, 0.0040", REASON):
         assert part in text
+    assert "OKS mAP50 0.88" in text
+    assert "4 s a task with predictions, 8 s without: 50% saved" in text
 
 
 def test_programs_get_everything_that_is_recorded(settings: Settings) -> None:
@@ -73,6 +77,7 @@ def test_programs_get_everything_that_is_recorded(settings: Settings) -> None:
         "topic"
     ].keys()
     assert found["held_back"][0]["reason"] == REASON
+    assert found["time_saved"]["saved"] == 0.5
 
 
 def test_a_damaged_version_does_not_hide_the_others(settings: Settings) -> None:

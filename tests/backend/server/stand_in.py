@@ -158,6 +158,8 @@ def project_status(**changes: Any) -> ProjectStatus:
                 "family": "text_classification/minilm_linear.v1",
                 "labels": 42,
                 "accuracy": 0.9,
+                "metrics": {"holdout_items": 60.0, "holdout_accuracy": 0.85},
+                "words": ["on 60 held-out tasks: exact 85%"],
             }
         ],
         labelled=42,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import json
 import random
 from dataclasses import replace
 
@@ -107,6 +110,47 @@ def test_damage_is_refused(snapshots: Snapshots, store: ObjectStore) -> None:
     store.write(f"projects/{UID}/snapshots/{snapshot}.json", b"{}")
     with pytest.raises(StoreError, match="damaged"):
         snapshots.index(UID, snapshot)
+
+
+def test_chunks_are_manifests_in_the_shape_of_ground_truth(snapshots: Snapshots, store: ObjectStore) -> None:
+    image = replace(record(2), data={"about": "a street", "photo": "s3://photos/2.jpg"})
+    written = [record(1), image, Record(3, {"n": 1})]
+    snapshots.write(UID, None, written)
+    (chunk,) = store.list(f"projects/{UID}/chunks")
+    text, photo, nothing = map(json.loads, gzip.decompress(store.read(chunk)).splitlines())
+    assert text["source"] == "task 1 „ä“"
+    assert photo["source-ref"] == "s3://photos/2.jpg"
+    assert photo["data"] == {"about": "a street"}
+    assert photo["labels"][0][0]["value"] == {"choices": ["a"]}
+    metadata = photo["labels-metadata"]
+    assert (metadata["human-annotated"], metadata["creation-date"]) == ("yes", "2026-11-20T06:28:00Z")
+    assert (metadata["type"], metadata["job-name"]) == ("groundtruth/custom", "prelabel")
+    (who,) = metadata["annotations"]
+    assert (who["completed_by"], who["provenance"], who["lead_time"]) == (1, "human", 3.5)
+    assert not {"source", "source-ref"} & set(nothing)
+    assert nothing["labels-metadata"]["human-annotated"] == "no"
+
+
+def test_what_an_earlier_release_wrote_is_read_and_goes_on(snapshots: Snapshots, store: ObjectStore) -> None:
+    """Format 1 had the annotations with their regions within, and all data in one object."""
+    annotation = record(1).annotations[0]
+    line = {
+        "task": 1,
+        "data": dict(record(1).data),
+        "annotations": [{**annotation.metadata, "result": list(annotation.result)}],
+        "role": "train",
+        "updated_at": "2026-11-20T06:28:00Z",
+    }
+    data = json.dumps(line).encode() + b"\n"
+    digest = hashlib.sha256(data).hexdigest()
+    store.write(f"projects/{UID}/chunks/{digest}.jsonl.gz", gzip.compress(data))
+    index = json.dumps({"format": 1, "cursor": 7, "chunks": {"0": [digest, 1]}}).encode()
+    old = hashlib.sha256(index).hexdigest()
+    store.write(f"projects/{UID}/snapshots/{old}.json", index)
+    assert list(snapshots.read(UID, old)) == [record(1)]
+    new = snapshots.write(UID, old, [record(2), record(500)], cursor=8)
+    assert list(snapshots.read(UID, new)) == [record(1), record(2), record(500)]
+    assert [change.task for change in snapshots.diff(UID, old, new)] == [2, 500]
 
 
 @pytest.mark.parametrize("snapshot", ["../../x", "", "abc"])
