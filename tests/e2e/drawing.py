@@ -49,6 +49,11 @@ class Canvas:
             self.page.keyboard.press("Escape")
         raise AssertionError(f"Dragged over {area} {TRIES} times for a {label}, and no region came of it.")
 
+    def drag(self, area: Area) -> None:
+        """Drag over `area` with whatever tool is chosen."""
+        left, top, right, bottom = area
+        self._drag(self.at(left, top), self.at(right, bottom))
+
     def turn(self) -> None:
         """Turn the view clockwise by a quarter."""
         shown = self._place()

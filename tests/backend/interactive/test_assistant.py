@@ -14,14 +14,16 @@ import pytest
 from label_studio_sdk.converter.brush import decode_rle
 
 from backend.converters.geometry import in_pixels, read_rectangle
+from backend.interactive.asks import mode_of
 from backend.interactive.ids import group_of
 from backend.interactive.ready import READY
-from backend.labelstudio.config import LabellingConfig
+from backend.labelstudio.config import LabellingConfig, every_control
 from model_zoo.boxes import as_array, overlaps
 from model_zoo.interactive.grabcut import GrabCut
+from model_zoo.interactive.poses import COCO_POINTS, Seen
 from model_zoo.interactive.prompts import Masked, Pixels, Prompt
 from model_zoo.types import Box
-from tests.backend.interactive.conftest import BALL, HEIGHT, WIDTH, Helped, box, dot, picture, span
+from tests.backend.interactive.conftest import BALL, HEIGHT, WIDTH, Helped, box, dot, picture, region, span
 
 MASKS = READY["masks"].xml
 INSIDE = (85, 55)
@@ -105,6 +107,7 @@ def test_ids_of_the_draft_are_never_given_again(helped: Helped) -> None:
         [dot(WIDTH + 5, 50)],
         [dot(*INSIDE, is_positive=False)],
         [dot(*INSIDE, label="Unknown")],
+        [dot(*INSIDE) | {"value": {"x": float("nan"), "y": 5, "keypointlabels": ["Person"]}}],
         [{"id": "x"}],
         [{"id": "x", "from_name": "click", "value": None}],
         [
@@ -219,14 +222,14 @@ def test_an_answer_needs_nothing_that_is_kept(make: Make) -> None:
 
 
 def test_an_opened_task_has_its_image_read_in_advance(helped: Helped) -> None:
-    helped.assistant.prepare(MASKS, {"id": 7, "data": {"image": "ball.png"}})
+    helped.assistant.prepare("", MASKS, {"id": 7, "data": {"image": "ball.png"}})
     deadline = time.monotonic() + 10
     while not helped.files.fetched:
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    helped.assistant.prepare(MASKS, {"id": 8, "data": {"image": "missing.png"}})
-    helped.assistant.prepare("<View", {"id": 8})
-    helped.assistant.prepare(MASKS, None)
+    helped.assistant.prepare("", MASKS, {"id": 8, "data": {"image": "missing.png"}})
+    helped.assistant.prepare("", "<View", {"id": 8})
+    helped.assistant.prepare("", MASKS, None)
     assert len(helped.ask(MASKS, [dot(*INSIDE)])) == 1
 
 
@@ -265,11 +268,110 @@ def test_others_like_a_box_are_proposed_and_those_there_are_left_alone(make: Mak
     assert len({group_of(region["id"]) for region in answer[1:]}) == 1
 
 
-def test_a_parent_that_is_gone_gets_no_points(helped: Helped) -> None:
-    """The box was taken away before its answer came: the context is empty, or holds no box any more."""
+@pytest.mark.parametrize("name", ["similar-boxes", "tight-boxes", "box-to-mask", "points"])
+def test_a_box_beyond_the_image_is_answered_with_nothing(helped: Helped, name: str) -> None:
+    label = {"box-to-mask": "Person", "points": "Person"}.get(name, "Car")
+    drawn = box((-90, -60, -20, -10), label=label) | ({"from_name": "person"} if name == "points" else {})
+    assert helped.ask(READY[name].xml, [drawn]) == []
+
+
+class OnePerson:
+    """Sees a person in the ball, whose nose is seen and whose left hip is not."""
+
+    name = "one person"
+
+    def see(self, pixels: Pixels) -> Seen:
+        points = np.zeros((1, len(COCO_POINTS), 3), np.float32)
+        points[0, 0], points[0, COCO_POINTS.index("left hip")] = (85, 40, 0.9), (75, 70, 0.3)
+        return Seen(np.array([BALL], np.float32), np.array([0.8], np.float32), points)
+
+
+def test_points_come_with_their_parent_and_say_whether_they_are_seen(
+    helped: Helped, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.interactive.engines.Engines.poser", OnePerson())
+    drawn = box(BALL, label="Person") | {"from_name": "person"}
+    parent, *answer = helped.ask(READY["points"].xml, [drawn])
+    assert (parent["id"], parent["value"]) == (drawn["id"], drawn["value"])
+    assert {region["parentID"] for region in answer} == {drawn["id"]}
+    nose, seen, hip, hidden = answer
+    assert [nose["value"]["keypointlabels"], hip["value"]["keypointlabels"]] == [["Nose"], ["Left hip"]]
+    assert [seen["value"]["choices"], hidden["value"]["choices"]] == [["Visible"], ["Occluded"]]
+    assert (nose["id"], hip["id"]) == (seen["id"], hidden["id"])
+    assert (nose["value"]["x"] / 100 * WIDTH, nose["value"]["y"] / 100 * HEIGHT) == pytest.approx((85, 40))
+
+
+def test_a_parent_that_is_gone_gets_no_points(helped: Helped, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The box was taken away before it was answered: the context is empty, or holds what is left of it."""
+    monkeypatch.setattr("backend.interactive.engines.Engines.poser", OnePerson())
     assert helped.ask(READY["points"].xml, []) == []
     gone = box(BALL, label="Person") | {"from_name": "person", "value": {"rectanglelabels": ["Person"]}}
     assert helped.ask(READY["points"].xml, [gone]) == []
+
+
+PAGE = "<h3>Paris</h3><p>Ada met Bob in <b>Paris</b>.</p><table><tr><td>Paris<td>Rome</table>"
+TURNS = [{"author": "Ada", "text": "😀 Was Bob in Paris?"}, {"author": "Bob", "text": "Paris!"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "value", "proposed"),
+    [
+        (
+            "page-spans",
+            {"html": PAGE},
+            # As the page sends it: the first word of the second paragraph.
+            {
+                "start": "/p[1]/b[1]/text()[1]",
+                "end": "/p[1]/b[1]/text()[1]",
+                "startOffset": 0,
+                "endOffset": 5,
+                "globalOffsets": {"start": 20, "end": 25},
+            },
+            [
+                {"start": "/h3[1]/text()[1]", "startOffset": 0, "globalOffsets": {"start": 0, "end": 5}},
+                {
+                    "start": "/table[1]/tbody[1]/tr[1]/td[1]/text()[1]",
+                    "endOffset": 5,
+                    "globalOffsets": {"start": 26, "end": 31},
+                },
+            ],
+        ),
+        (
+            "dialogue-spans",
+            {"turns": TURNS},
+            {"start": "0", "startOffset": 14, "end": "0", "endOffset": 19, "text": "Paris"},
+            [{"start": "1", "startOffset": 0, "end": "1", "endOffset": 5, "text": "Paris"}],
+        ),
+    ],
+)
+def test_spans_of_pages_and_dialogues_are_counted_as_the_page_counts_them(
+    helped: Helped, name: str, data: dict[str, Any], value: dict[str, Any], proposed: list[dict[str, Any]]
+) -> None:
+    (control,) = every_control(READY[name].xml)
+    kind = control.tag.lower()
+    marked = {
+        "id": "drawn00001",
+        "from_name": "entity",
+        "to_name": control.to_name,
+        "type": kind,
+        "value": {**value, kind: ["Place"]},
+    }
+    answer = helped.ask(READY[name].xml, [marked], {"data": data})
+    assert [one["value"].items() >= wanted.items() for one, wanted in zip(answer, proposed, strict=True)] == (
+        [True] * len(proposed)
+    )
+    assert all((one["from_name"], one["type"], one["value"][kind]) == ("entity", kind, ["Place"]) for one in answer)
+    drafts = [{"result": [marked, {**answer[0], "id": "drawn00008"}]}]
+    other = {**marked, "id": "drawn00002"}
+    left = helped.ask(READY[name].xml, [other], {"data": data, "drafts": drafts[:1], "id": 8})
+    assert len(left) == len(proposed) - 1
+
+
+def test_pages_that_are_fetched_are_left_to_people(helped: Helped) -> None:
+    """Their spans cannot be anchored without the page."""
+    xml = READY["page-spans"].xml.replace('value="$html"', 'value="$html" valueType="url"')
+    (control,) = every_control(xml)
+    assert mode_of(control, xml) is None
 
 
 def test_a_marked_span_marks_the_others_and_leaves_alone_what_is_labelled(helped: Helped) -> None:
@@ -319,6 +421,25 @@ def test_a_caption_goes_on_as_earlier_ones_did(make: Make) -> None:
     assert helped.ask(READY["captions"].xml, [submitted("Two cats asleep")]) == []
     (region,) = helped.ask(READY["captions"].xml, [submitted("Two ca")])
     assert region["value"] == {"text": ["Two cats asleep"]}
+
+
+def test_what_was_said_to_a_caption_once_is_not_said_again(make: Make) -> None:
+    """Somebody who takes back what was completed or proposed is left alone, by other processes as well."""
+    earlier = ["A dog on a beach."] * 2
+    helped, other = make(earlier=earlier), make(earlier=earlier)
+    xml = READY["better-captions"].xml
+
+    def submitted(*texts: str) -> dict[str, Any]:
+        return region("textarea", "caption", {"text": list(texts)})
+
+    (completed,) = helped.ask(xml, [submitted("A dog")])
+    assert completed["value"]["text"] == earlier[:1]
+    assert helped.ask(xml, [submitted("A dog")]) == []
+    assert other.ask(xml, [submitted("A dog")], {"drafts": [{"result": [completed]}]}) == []
+    (improved,) = other.ask(xml, [submitted("One dog on a beach.")])
+    assert improved["value"]["text"] == ["One dog on a beach.", *earlier[:1]]
+    assert other.ask(xml, [submitted("One dog on a beach.")]) == []
+    assert helped.ask(xml, [submitted("One dog on a beach.")], {"drafts": [{"result": [improved]}]}) == []
 
 
 def test_a_config_that_asks_for_what_a_control_cannot_is_said(helped: Helped, caplog: pytest.LogCaptureFixture) -> None:
