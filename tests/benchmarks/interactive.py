@@ -43,8 +43,7 @@ NAMELESS = "thing 7"
 
 
 def clicked(asker: Asker, objects: Sequence[Object], called: str | None = None) -> tuple[list[Clicked], list[float]]:
-    """Each object's story, with milliseconds, and those of the first answer on each image, which nothing was prepared
-    for."""
+    """Each object's story, and the milliseconds of the first answer on each image, which nothing was prepared for."""
     stories: list[Clicked] = []
     firsts: list[float] = []
     for number, (image, group) in enumerate(groupby(objects, key=lambda one: one.image)):
@@ -68,7 +67,8 @@ def clicked(asker: Asker, objects: Sequence[Object], called: str | None = None) 
                 return bitmap(found[0]) if found else None
 
             story = click(one, answer, CLICKS)
-            stories.append(Clicked(story.overlaps, tuple(times[place == 0 :])))
+            later = tuple(milliseconds / 1000 for milliseconds in times[place == 0 :])
+            stories.append(Clicked(story.overlaps, later))
             if place == 0:
                 firsts.append(times[0])
     return stories, firsts
@@ -76,7 +76,7 @@ def clicked(asker: Asker, objects: Sequence[Object], called: str | None = None) 
 
 def times_of(part: str, stories: Sequence[Clicked], firsts: Sequence[float], *, judged: bool) -> Iterator[Figure]:
     """`judged` says whether the targets are this engine's."""
-    later = [milliseconds for story in stories for milliseconds in story.seconds]
+    later = [1000 * seconds for story in stories for seconds in story.seconds]
     note = f"{len(stories)} objects on {len(firsts)} images, HTTP"
     # The first image of all loads the network, once a process.
     for name, values, limit in (("first click", firsts[1:] or firsts, FIRST), ("next click", later, NEXT)):

@@ -144,16 +144,18 @@ def accept(page: Page, screenshot: str) -> None:
 
 
 _FIND = """([words, number]) => {
-  const walker = document.createTreeWalker(
-    document.querySelector(".lsf-richtext") || document.body, NodeFilter.SHOW_TEXT);
-  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-    for (let at = node.data.indexOf(words); at >= 0; at = node.data.indexOf(words, at + 1)) {
-      const range = document.createRange();
-      range.setStart(node, at);
-      range.setEnd(node, at + words.length);
-      const box = range.getBoundingClientRect();
-      if (!box.width || number-- > 0) continue;
-      return [box.left, box.top, box.right, box.bottom];
+  const texts = document.querySelectorAll(".lsf-richtext, .lsf-paragraphs");
+  for (const root of texts.length ? texts : [document.body]) {
+    const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      for (let at = node.data.indexOf(words); at >= 0; at = node.data.indexOf(words, at + 1)) {
+        const range = document.createRange();
+        range.setStart(node, at);
+        range.setEnd(node, at + words.length);
+        const box = range.getBoundingClientRect();
+        if (!box.width || number-- > 0) continue;
+        return [box.left, box.top, box.right, box.bottom];
+      }
     }
   }
   return null;

@@ -346,7 +346,6 @@ def test_the_page_asks_for_spans_of_pages_and_dialogues_and_for_texts(
         (region,) = notes.contexts()[-1]
         assert (region["from_name"], region["type"]) == ("about", "textarea")
         assert region["value"] == {"text": ["About towns"]}
-        assert not {"score"} & region.keys()
 
 
 def test_an_answer_for_a_task_that_was_left_is_dropped(

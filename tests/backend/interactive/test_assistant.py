@@ -19,11 +19,13 @@ from backend.interactive.ids import group_of
 from backend.interactive.ready import READY
 from backend.labelstudio.config import LabellingConfig, every_control
 from model_zoo.boxes import as_array, overlaps
-from model_zoo.interactive.grabcut import GrabCut
+from model_zoo.interactive.grabcut import CONFIDENCE, GrabCut
 from model_zoo.interactive.poses import COCO_POINTS, Seen
 from model_zoo.interactive.prompts import Masked, Pixels, Prompt
+from model_zoo.interactive.sam import Embedding, SegmentAnything
 from model_zoo.types import Box
 from tests.backend.interactive.conftest import BALL, HEIGHT, WIDTH, Helped, box, dot, picture, region, span
+from tests.model_zoo.interactive.test_engines import needs_ultralytics, tiny_sam
 
 MASKS = READY["masks"].xml
 INSIDE = (85, 55)
@@ -198,6 +200,30 @@ def test_an_engine_that_fails_leaves_the_answer_to_the_floor(helped: Helped, mon
     monkeypatch.setattr("backend.interactive.engines.Engines.maskers", (Broken(), GrabCut()))
     (region,) = helped.ask(MASKS, [dot(*INSIDE)])
     assert share(painted(region)) > 0.9
+
+
+@needs_ultralytics
+def test_a_sam_sees_an_image_once_and_answers_each_click_and_box(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From its file in the weights folder on, prepared when the task is opened; its weights are random."""
+    tiny_sam(tmp_path / "mobile_sam.pt", "MobileSAM")
+    seen: list[Pixels] = []
+    features = SegmentAnything.features
+
+    def counted(engine: SegmentAnything, pixels: Pixels) -> Embedding:
+        seen.append(pixels)
+        return features(engine, pixels)
+
+    monkeypatch.setattr(SegmentAnything, "features", counted)
+    helped = make(weights_dir=tmp_path, interactive_budget=60.0)
+    helped.assistant.prepare("", MASKS, {"id": 7, "data": {"image": "ball.png"}})
+    clicks = [dot(*INSIDE), dot(70, 50, 2), dot(5, 5, 3, is_positive=False)]
+    answers = [helped.ask(MASKS, clicks[:count]) for count in (1, 2, 3)]
+    answers.append(helped.ask(READY["box-to-mask"].xml, [box(BALL, label="Person")]))
+    assert len(seen) == 1
+    assert CONFIDENCE not in {region["score"] for (region,) in answers}
+    assert len({str(region["value"]["rle"]) for (region,) in answers}) > 1
 
 
 def test_two_people_on_one_task_do_not_disturb_each_other(helped: Helped) -> None:

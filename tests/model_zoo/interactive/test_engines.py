@@ -195,7 +195,8 @@ def tiny_sam(file: Path, encoder: str) -> Path:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        sizes = ([32] * 4, [1] * 4, [1] * 4, None) if encoder == "MobileSAM" else ([64], [2], [2], [1])
+        # The last width tells Ultralytics' code that this stage keeps its resolution.
+        sizes = ([32, 32, 32, 320], [1] * 4, [1, 1, 1, 10], None) if encoder == "MobileSAM" else ([64], [2], [2], [1])
         torch.save(segment_anything(*sizes).state_dict(), file)
     return file
 
