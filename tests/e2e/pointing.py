@@ -141,6 +141,7 @@ def accept(page: Page, screenshot: str) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{screenshot}.png")
     button.click()
+    expect(button).to_be_hidden(timeout=PATIENCE)
 
 
 _FIND = """([words, number]) => {

@@ -121,7 +121,11 @@ def projects(
             made[name] = project, tuple(project.upload(three if name == "similar-boxes" else one) for _ in range(count))
         else:
             made[name] = project, tuple(project.import_tasks([{"data": {key: data[key] for key in ready.data}}]))
-    installation.connect(label_studio, *(project for project, _ in made.values()))
+    first, *others = (project for project, _ in made.values())
+    installation.connect(label_studio, first)
+    for project in others:  # as in a project's settings, which takes a tenth of the time
+        body = {"project": project.id, "title": "Mine", "url": installation.url, "extra_params": ""}
+        label_studio.call("POST", "/api/ml", json={**body, "is_interactive": True})
     return made
 
 
@@ -182,7 +186,6 @@ def points(known: Known) -> None:
     drag(known.canvas, "Person", BALL)
     accept(known.page.page, f"interactive-{known.name}-suggested")
     wanted = [label.name for label in every_control(READY["points"].xml)[1].labels]
-    known.canvas.expect_regions(1 + len(wanted))
     known.page.screenshot(f"interactive-{known.name}")
     result = known.submit()
     (box,) = (region for region in result if region["from_name"] == "person")
@@ -248,10 +251,13 @@ def test_a_ready_config_works_when_it_is_pasted(
     project, tasks = projects[name]
     known = Known(name, project, tasks, person)
     person.open_stream(project)
-    if "image" in READY[name].data:
+    if "image" in READY[name].data and WAYS[name] is not captions:  # there is nothing to draw with
         known.canvas.ready()
     switch_on(person.page)
-    WAYS[name](known)
+    try:
+        WAYS[name](known)
+    finally:
+        person.screenshot(f"interactive-{name}-end")
     for task in tasks:
         (annotation,) = project.task(task)["annotations"]
         assert LabellingConfig(READY[name].xml, ()).validate({"result": annotation["result"], "score": 0.5}) == []
