@@ -30,7 +30,7 @@ class Canvas:
         """Wait until the image is shown."""
         self.page.set_viewport_size(TALL)  # the outline renders only the regions that it has room for
         expect(self._image).to_be_visible(timeout=PATIENCE)
-        expect(self.page.locator("canvas").last).to_be_visible(timeout=PATIENCE)
+        expect(self.page.locator("canvas:visible").last).to_be_visible(timeout=PATIENCE)
         return self
 
     def draw(self, label: str, area: Area, quarter_turns: int = 0) -> None:

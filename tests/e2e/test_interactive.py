@@ -56,7 +56,8 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
     folder = tmp_path_factory.mktemp("prelabel-interactive")
     if find_spec("ultralytics") is not None:
         stickmen(folder / "yolov8n-pose.pt")
-    installation = Installation(folder / "data", PRELABEL_WEIGHTS_DIR=str(folder), PRELABEL_INTERACTIVE_BUDGET="20")
+    settings = {"WEIGHTS_DIR": str(folder), "INTERACTIVE_BUDGET": "20"}
+    installation = Installation(folder / "data", **{f"PRELABEL_{name}": value for name, value in settings.items()})
     try:
         installation.start()
         yield installation
@@ -121,8 +122,8 @@ def projects(
             made[name] = project, tuple(project.upload(three if name == "similar-boxes" else one) for _ in range(count))
         else:
             made[name] = project, tuple(project.import_tasks([{"data": {key: data[key] for key in ready.data}}]))
-    first, *others = (project for project, _ in made.values())
-    installation.connect(label_studio, first)
+    *others, last = (project for project, _ in made.values())
+    installation.connect(label_studio, last)  # which is told of annotations, and learns them when all else is done
     for project in others:  # as in a project's settings, which takes a tenth of the time
         body = {"project": project.id, "title": "Mine", "url": installation.url, "extra_params": ""}
         label_studio.call("POST", "/api/ml", json={**body, "is_interactive": True})
