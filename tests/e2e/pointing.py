@@ -21,14 +21,12 @@ Sent = dict[str, Any]
 
 
 class Notes:
-    """A backend that answers with `answer` once `may_answer` is set, and keeps every interactive request."""
+    """A backend that answers with `answer`, and keeps every interactive request."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.sent: list[Sent] = []
         self.answer: list[dict[str, Any]] = []
-        self.may_answer = threading.Event()
-        self.may_answer.set()
 
     def contexts(self) -> list[list[dict[str, Any]]]:
         return [body["params"]["context"]["result"] for body in self.sent]
@@ -59,7 +57,6 @@ def taking_notes() -> Iterator[Notes]:
                 return
             if (body.get("params") or {}).get("context"):
                 notes.sent.append(body)
-                notes.may_answer.wait(PATIENCE / 1000)
                 self._answer({"results": [{"result": notes.answer, "score": 0.5, "model_version": "v0"}]})
                 return
             self._answer({"results": [{"result": [], "score": 0.5, "model_version": "v0"} for _ in body["tasks"]]})

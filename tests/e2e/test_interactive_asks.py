@@ -6,13 +6,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
 
 from backend.converters import CONVERTERS
 from backend.interactive.documents import document_of
-from backend.interactive.ready import READY
 from backend.labelstudio.config import every_control
-from tests.e2e.drawing import PATIENCE, Canvas
+from tests.e2e.drawing import Canvas
 from tests.e2e.labelling_page import LabellingPage
 from tests.e2e.pointing import click, select, switch_on, taking_notes, write
 from tests.e2e.test_interactive import BALL, HEIGHT, MIDDLE, PAGE, TURNS, WIDTH, picture
@@ -102,31 +100,3 @@ def test_the_page_asks_for_spans_of_pages_and_dialogues_and_for_texts(
         (region,) = notes.contexts()[-1]
         assert (region["from_name"], region["type"]) == ("about", "textarea")
         assert region["value"] == {"text": ["About towns"]}
-
-
-def test_an_answer_for_a_task_that_was_left_is_dropped(
-    label_studio: LabelStudioInstance, person: LabellingPage, tmp_path: Path
-) -> None:
-    """By the page, when somebody was faster than the answer."""
-    project = label_studio.new_project(READY["masks"].xml, title="left")
-    tasks = [project.upload(picture(tmp_path / f"ball{number}.png", BALL)) for number in range(2)]
-    with taking_notes() as notes:
-        notes.add_to(project)
-        value = {"x": 5, "y": 5, "width": 1, "keypointlabels": ["Car"]}
-        notes.answer = [
-            {"id": "answer0001", "from_name": "click", "to_name": "image", "type": "keypointlabels", "value": value}
-        ]
-        notes.may_answer.clear()
-        person.open_stream(project)
-        canvas = Canvas(person.page, WIDTH, HEIGHT).ready()
-        switch_on(person.page)
-        click(canvas, "Person", *MIDDLE)
-        notes.wait(1)
-        person.page.get_by_label("Submit current annotation").click()
-        expect(person.page.locator(".lsf-current-task__task-id")).to_contain_text(str(tasks[1]), timeout=PATIENCE)
-        canvas.ready()
-        with person.page.expect_response(lambda answer: "/interactive-annotating" in answer.url, timeout=PATIENCE):
-            notes.may_answer.set()
-        person.page.wait_for_timeout(300)
-        canvas.expect_regions(0)
-        expect(person.page.get_by_test_id("bottombar-accept-suggestions-button")).to_have_count(0, timeout=PATIENCE)

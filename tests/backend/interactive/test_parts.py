@@ -25,6 +25,7 @@ from backend.labelstudio.config import LabellingConfig, every_control
 from backend.store.objects import ObjectStore
 from backend.store.records import Annotation, Record
 from backend.store.snapshots import Snapshots
+from model_zoo.interactive.prompts import Pixels
 
 TEXT = "Ada met Bob in Paris. Later Ada left PARIS; Pariss and the Parisian. Adam stays."
 SMALL = np.zeros((10, 10, 3), np.uint8)
@@ -186,6 +187,18 @@ def test_images_are_kept_within_the_budget_and_computed_once() -> None:
     assert cache.nbytes <= 2 * SMALL.nbytes + 150
     assert cache.pixels("a", SMALL.copy) is not pixels
     cache.forget("a")
+    cache.close()
+
+
+def test_two_who_read_an_image_at_once_share_what_is_computed_of_it() -> None:
+    cache = ImageCache(10**6)
+    kept: list[Pixels] = []
+
+    def slowly() -> Pixels:
+        kept.append(cache.pixels("a", SMALL.copy))  # by somebody else, meanwhile
+        return SMALL.copy()
+
+    assert cache.pixels("a", slowly) is kept[0]
     cache.close()
 
 
