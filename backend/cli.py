@@ -305,7 +305,7 @@ def config(
             typer.echo(ready(name).xml)
             return
         for known, one in READY.items():
-            typer.echo(f"{known:<14} {one.purpose}")
+            typer.echo(f"{known:<16} {one.purpose}")
 
 
 @app.command()

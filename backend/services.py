@@ -105,7 +105,7 @@ class Services:
             return self._assist(uid, label_config, tasks, context)
         config = self._config_to_predict(uid, label_config)
         if len(tasks) == 1:  # what the page asks when somebody opens a task
-            self._assistant.prepare(config.xml, tasks[0])
+            self._assistant.prepare(uid or "", config.xml, tasks[0])
         version = self._pool.get(Uid(uid), config) if uid else self._pool.before_labels(config)
         self._compiler.offer(uid, version)
         deadline = time.monotonic() + self.settings.predict_budget

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.converters.base import Region
-from backend.interactive.asks import Ask
-from backend.interactive.ids import new_ids
+from backend.interactive.asks import Ask, Mode
+from backend.interactive.ids import key_of, new_ids
 from backend.labelstudio.config import Control, LabellingConfig
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,9 @@ class Drawn:
 
 def regions(ask: Ask, drawn: Sequence[Drawn], size: tuple[int, int] | None = None) -> list[Region]:
     """The answer's regions; `size` is the width and height of the image that the page shows."""
-    ids = new_ids(f"{ask.task.id}\0{ask.control.name}\0{ask.drawn[0].get('id')}", ask.known_ids)
+    # Clicks add up to one object, which the first of them names; of all else the newest is what is answered.
+    begun = ask.drawn[0] if ask.mode is Mode.MASK else ask.newest
+    ids = new_ids(key_of(ask.task.id, ask.control.name, begun.get("id")), ask.known_ids)
     return list(_regions(drawn, ids, size))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from backend.converters.base import Region
 from backend.errors import InvalidConfig
 from backend.labelstudio.config import Control, every_control, shorten
+from backend.labelstudio.controls import MARKED_IN_PLACE
 from backend.labelstudio.payloads import TaskPayload
 
 MASKS = frozenset({"BrushLabels", "PolygonLabels", "BitmaskLabels"})
@@ -30,13 +31,20 @@ class Mode(str, Enum):
     POINTS = "points"
     SPANS = "spans"
     CAPTION = "caption"
+    IMPROVE = "improve"
+
+
+WRITTEN = frozenset({Mode.CAPTION, Mode.IMPROVE})
+"""What answers a text that somebody has written."""
 
 
 MODES: Mapping[str, tuple[Mode, ...]] = {
     "KeyPointLabels": (Mode.MASK,),
     "RectangleLabels": (Mode.MASK, Mode.POINTS, Mode.SIMILAR, Mode.TIGHTEN),
     "Labels": (Mode.SPANS,),
-    "TextArea": (Mode.CAPTION,),
+    "HyperTextLabels": (Mode.SPANS,),
+    "ParagraphLabels": (Mode.SPANS,),
+    "TextArea": (Mode.CAPTION, Mode.IMPROVE),
 }
 """What can be asked with which control. The first that the config has an output for is the default."""
 
@@ -45,7 +53,9 @@ OUTPUTS: Mapping[Mode, frozenset[str]] = {Mode.MASK: MASKS, Mode.POINTS: frozens
 OBJECTS: Mapping[str, frozenset[str]] = {
     "KeyPointLabels": frozenset({"Image"}),
     "RectangleLabels": frozenset({"Image"}),
-    "Labels": frozenset({"Text"}),
+    "Labels": frozenset({"Text", "HyperText"}),
+    "HyperTextLabels": frozenset({"HyperText"}),
+    "ParagraphLabels": frozenset({"Paragraphs"}),
     "TextArea": frozenset({"Text", "Image"}),
 }
 
@@ -88,6 +98,8 @@ def mode_of(control: Control, xml: str) -> tuple[Mode, Control] | None:
     """
     possible = MODES.get(control.tag, ())
     if control.object_tag not in OBJECTS.get(control.tag, ()):
+        return None
+    if control.fetched and (control.tag, control.object_tag) in MARKED_IN_PLACE:
         return None
     if control.smart is not None:
         known = {mode.value: mode for mode in possible}

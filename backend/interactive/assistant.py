@@ -17,9 +17,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from backend.converters.base import Region
-from backend.errors import PrelabelError, TaskUnusable
+from backend.errors import PrelabelError
 from backend.interactive.answers import Drawn, checked, regions
-from backend.interactive.asks import Ask, Mode, mode_of, read
+from backend.interactive.asks import WRITTEN, Ask, Mode, mode_of, read
+from backend.interactive.captions import Captions
+from backend.interactive.documents import document_of
 from backend.interactive.texts import Texts
 from backend.labelstudio.config import Control, LabellingConfig, every_control
 from backend.labelstudio.payloads import read_task
@@ -81,15 +83,15 @@ class Assistant:
             log.exception("An interactive request is not answered.")
         return attempt.best
 
-    def prepare(self, xml: str, task: Any) -> None:
+    def prepare(self, uid: str, xml: str, task: Any) -> None:
         """Somebody has opened a task: begin what answers about it will need. Returns at once, raises nothing."""
         try:
-            wanted = [(control, found[0]) for control in every_control(xml) if (found := mode_of(control, xml))]
+            wanted = [(control, found) for control in every_control(xml) if (found := mode_of(control, xml))]
         except PrelabelError as error:
             log.debug("Nothing is prepared: %s", error)
             return
         if wanted:
-            self._threads.submit(self._prepare, xml, wanted, task)
+            self._threads.submit(self._prepare, uid, xml, wanted, task)
 
     def close(self) -> None:
         """End the threads."""
@@ -107,28 +109,28 @@ class Assistant:
             attempt.best = checked(xml, regions(ask, drawn, size))
 
         if ask.mode is Mode.SPANS:
-            self._texts.answer(uid, ask, self._text(ask, task), attempt.deadline, keep)
-        elif ask.mode is Mode.CAPTION:
-            self._texts.answer(uid, ask, "", attempt.deadline, keep)
+            document = document_of(ask.control, task, self._inputs.read(ask.control, task))
+            self._texts.spans(uid, ask, document, attempt.deadline, keep)
+        elif ask.mode in WRITTEN:
+            self._texts.caption(uid, ask, self._captions(uid, xml, ask, task, attempt.deadline), keep)
         else:
             self._sight().answer(uid, xml, ask, task, attempt.deadline, keep)
 
-    def _text(self, ask: Ask, task: Any) -> str:
-        text = self._inputs.read(ask.control, task)
-        if not isinstance(text, str):
-            raise TaskUnusable(f"Got {type(text).__name__}, wanted a text to look for spans in.")
-        return text
+    def _captions(self, uid: str, xml: str, ask: Ask, task: Any, deadline: float) -> Captions:
+        """What the project's own model would write about the task, once somebody wants to know."""
+        own = self._own
+        return lambda: own.captions(uid, xml, ask.control.name, task, deadline) if own is not None else ()
 
-    def _prepare(self, xml: str, wanted: Sequence[tuple[Control, Mode]], task: Any) -> None:
-        modes = defaultdict(set)
-        for control, mode in wanted:
-            modes[control.data_key].add(mode)
+    def _prepare(self, uid: str, xml: str, wanted: Sequence[tuple[Control, tuple[Mode, Control]]], task: Any) -> None:
+        asked = defaultdict(list)
+        for control, found in wanted:
+            asked[control.data_key].append(found)
         try:
             LabellingConfig(xml, ()).validate({"result": []})  # the first one in a process imports the validator
             for control in {control.data_key: control for control, _ in wanted}.values():
-                if control.object_tag == "Image":
-                    self._sight().prepare(control, modes[control.data_key], task)
-                elif Mode.SPANS in modes[control.data_key]:
+                if control.object_tag == "Image" and any(mode not in WRITTEN for mode, _ in asked[control.data_key]):
+                    self._sight().prepare(uid, xml, control, asked[control.data_key], task)
+                elif any(mode is Mode.SPANS for mode, _ in asked[control.data_key]):
                     self._texts.prepare()
         except PrelabelError as error:
             log.info("Nothing is prepared for a task: %s", error)
@@ -139,8 +141,7 @@ class Assistant:
         with self._lock:
             if self._seeing is None:
                 # Imported here: OpenCV and what engines need, which most servers never do.
-                from backend.interactive.sight import Sight, no_boxes
+                from backend.interactive.sight import Sight
 
-                own = self._own.boxes if self._own is not None else no_boxes
-                self._seeing = Sight(self._inputs, self._settings, own)
+                self._seeing = Sight(self._inputs, self._settings, self._own)
             return self._seeing

@@ -11,11 +11,11 @@ from typing import TypeVar
 
 from model_zoo.errors import ZooError
 from model_zoo.interactive.grabcut import GrabCut
-from model_zoo.interactive.instances import Instances
+from model_zoo.interactive.instances import Instances, Proposer
 from model_zoo.interactive.poses import COCO_POSER, Poser
 from model_zoo.interactive.prompts import Engine
 from model_zoo.interactive.proposals import COCO_SEGMENTER, Segmenter
-from model_zoo.interactive.sam import MOBILE_SAM, MobileSam
+from model_zoo.interactive.sam import MOBILE_SAM, SAM_B, SegmentAnything
 from model_zoo.object_detection.upstream import require
 from model_zoo.weights import Weights, locate
 
@@ -43,11 +43,18 @@ class Engines:
     @cached_property
     def maskers(self) -> Sequence[Engine]:
         """What turns a click into a mask, the best first; the last needs no weights."""
-        sam = self._found(MOBILE_SAM, MobileSam)
+        sam = self._found(MOBILE_SAM, SegmentAnything) or self._found(SAM_B, SegmentAnything)
         found: list[Engine] = [sam] if sam is not None else []
         if self.segmenter is not None:
             found.append(Instances(self.segmenter))
         return (*found, GrabCut())
+
+    def with_own(self, own: Proposer | None) -> Sequence[Engine]:
+        """`maskers`, before the objects of COCO those that a project's own segmenter sees."""
+        if own is None:
+            return self.maskers
+        at = next((at for at, one in enumerate(self.maskers) if isinstance(one, Instances | GrabCut)), 0)
+        return (*self.maskers[:at], Instances(own), *self.maskers[at:])
 
     def _found(self, weights: Weights, make: Callable[[Path], Made]) -> Made | None:
         try:

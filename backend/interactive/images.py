@@ -48,7 +48,8 @@ class ImageCache:
                 return entry.pixels
         entry = _Entry(read())
         with self._lock:
-            self._entries.setdefault(key, entry)
+            # Somebody else may have read it meanwhile: what is computed of theirs is then known for both.
+            entry = self._entries.setdefault(key, entry)
             self._shrink()
         return entry.pixels
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from backend.errors import InvalidRequest
 
@@ -19,10 +20,14 @@ class ReadyConfig:
 
     purpose: str
     xml: str
-    data: Mapping[str, str]
+    data: Mapping[str, Any]
 
 
 _IMAGE = {"image": "https://example.com/street.jpg"}
+_NAMES = """
+    <Label value="Person" background="#b45309" hotkey="1"/>
+    <Label value="Place" background="#0d9488" hotkey="2"/>
+    <Label value="Company" background="#6d28d9" hotkey="3"/>"""
 
 
 def _masks(output: str) -> str:
@@ -106,22 +111,51 @@ READY: Mapping[str, ReadyConfig] = {
     ),
     "spans": ReadyConfig(
         "A marked span, and the same and similar ones in the document are marked.",
-        """<View>
-  <Labels name="entity" toName="text" smart="true">
-    <Label value="Person" background="#b45309" hotkey="1"/>
-    <Label value="Place" background="#0d9488" hotkey="2"/>
-    <Label value="Company" background="#6d28d9" hotkey="3"/>
+        f"""<View>
+  <Labels name="entity" toName="text" smart="true">{_NAMES}
   </Labels>
   <Text name="text" value="$text"/>
 </View>""",
         {"text": "Ada met Charles in London. Later Ada left London."},
     ),
+    "page-spans": ReadyConfig(
+        "The same in a page of HTML.",
+        f"""<View>
+  <HyperTextLabels name="entity" toName="page" smart="true">{_NAMES}
+  </HyperTextLabels>
+  <HyperText name="page" value="$html"/>
+</View>""",
+        {"html": "<h3>Ada</h3><p>Ada met <b>Charles</b> in London.</p><p>Later she left London.</p>"},
+    ),
+    "dialogue-spans": ReadyConfig(
+        "The same in a dialogue.",
+        f"""<View>
+  <ParagraphLabels name="entity" toName="turns" smart="true">{_NAMES}
+  </ParagraphLabels>
+  <Paragraphs name="turns" value="$turns" layout="dialogue" nameKey="author" textKey="text"/>
+</View>""",
+        {
+            "turns": [
+                {"author": "Ada", "text": "Is Charles in London?"},
+                {"author": "Grace", "text": "Charles left London."},
+            ]
+        },
+    ),
     "captions": ReadyConfig(
-        "A caption that is begun goes on as earlier ones did.",
+        "A caption that is begun goes on as the project's model or earlier captions do.",
         """<View>
   <Image name="image" value="$image" zoom="true"/>
-  <TextArea name="caption" toName="image" smart="true" editable="true" maxSubmissions="1" rows="3"
-            placeholder="Begin a caption, and press Enter"/>
+  <TextArea name="caption" toName="image" smart="true" editable="true" maxSubmissions="1"
+            placeholder="Begin a caption, and press Enter; ? asks for one"/>
+</View>""",
+        _IMAGE,
+    ),
+    "better-captions": ReadyConfig(
+        "The same; below a finished caption another one is proposed.",
+        """<View>
+  <Image name="image" value="$image" zoom="true"/>
+  <TextArea name="caption" toName="image" smart="true" editable="true" prelabel_smart="improve"
+            placeholder="Write a caption, and press Enter; ? asks for one"/>
 </View>""",
         _IMAGE,
     ),

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from typing import Any
+from typing import Any, Protocol
 
 from backend.converters import CONVERTERS
 from backend.converters.masks import MaskConverter
@@ -25,6 +25,7 @@ from backend.settings import Settings
 from model_zoo.errors import UnreadableInput
 from model_zoo.images import read_image
 from model_zoo.interactive.alike import Like
+from model_zoo.interactive.instances import Proposer
 from model_zoo.interactive.prompts import Mask, Masked, Pixels
 from model_zoo.masks import mask_of
 
@@ -35,22 +36,21 @@ Size = tuple[int, int]
 Keep = Callable[[Sequence[Drawn], Size], None]
 """Takes an answer that is better than those before it, with the size of the image that the page shows."""
 Key = tuple[str, int | None]
+Wanted = tuple[Mode, Control]
+"""What a control asks for, and the control that answers are drawn with."""
 
 
-OwnBoxes = Callable[[str, str, Ask, Any, float], Sequence[Like]]
-"""Of a project by its uid and config: for an ask about a task, until a deadline."""
+class Own(Protocol):
+    """What a project's own models see, by its uid and config."""
 
-
-def no_boxes(uid: str, xml: str, ask: Ask, task: Any, deadline: float) -> Sequence[Like]:
-    """Where there is no model of the project's own."""
-    return ()
+    def boxes(self, uid: str, xml: str, ask: Ask, task: Any, deadline: float) -> Sequence[Like]: ...
+    def segmenter(self, uid: str, xml: str, name: str) -> Proposer | None: ...
 
 
 class Sight:
     """One process's. Safe for threads."""
 
-    def __init__(self, inputs: InputReader, settings: Settings, own: OwnBoxes = no_boxes) -> None:
-        """`own` gives the boxes that a project's own model sees in a task."""
+    def __init__(self, inputs: InputReader, settings: Settings, own: Own | None = None) -> None:
         self._inputs = inputs
         self._max_pixels = settings.media_max_pixels
         self._cache = ImageCache(settings.interactive_cache_bytes)
@@ -61,7 +61,7 @@ class Sight:
         """Give `keep` what is found until `deadline` (`time.monotonic`). Raises `TaskUnusable`."""
         pixels, key, size = self._opened(ask, task)
         if ask.mode is Mode.MASK:
-            self._mask(ask, pixels, key, size, deadline, keep)
+            self._mask(uid, xml, ask, (pixels, key, size), deadline, keep)
         elif ask.mode is Mode.POINTS:
             poser = self._engines.poser
             seen = self._seen(key, pixels, poser.name, poser.see, deadline) if poser is not None else None
@@ -76,17 +76,19 @@ class Sight:
                 keep(tightened(ask, pixels, proposals), size)
                 return
             keep(by_example(ask, pixels, proposals), size)
-            own = self._own(uid, xml, ask, task, deadline)
+            own = self._own.boxes(uid, xml, ask, task, deadline) if self._own is not None else ()
             if own:
                 keep(by_example(ask, pixels, proposals, own), size)
 
-    def prepare(self, control: Control, modes: Collection[Mode], task: Any) -> None:
+    def prepare(self, uid: str, xml: str, control: Control, wanted: Collection[Wanted], task: Any) -> None:
         """Begin what answers on the task's image will need. Raises `TaskUnusable`."""
+        modes = {mode for mode, _ in wanted}
         key = _key(control, task)
         pixels = self._pixels(control, task, key)
-        if Mode.MASK in modes:
-            self._masker.prepare(key, pixels)
-        if {Mode.SIMILAR, Mode.TIGHTEN} & set(modes) and (segmenter := self._engines.segmenter) is not None:
+        for mode, output in wanted:
+            if mode is Mode.MASK:
+                self._masker(uid, xml, output).prepare(key, pixels)
+        if {Mode.SIMILAR, Mode.TIGHTEN} & modes and (segmenter := self._engines.segmenter) is not None:
             self._cache.features(key, segmenter.name, segmenter.propose, _size_of, pixels)
         if Mode.POINTS in modes and (poser := self._engines.poser) is not None:
             self._cache.features(key, poser.name, poser.see, _size_of, pixels)
@@ -94,11 +96,14 @@ class Sight:
     def close(self) -> None:
         self._cache.close()
 
-    @property
-    def _masker(self) -> Masker:
-        return Masker(self._engines.maskers, self._cache)
+    def _masker(self, uid: str, xml: str, output: Control) -> Masker:
+        own = self._own.segmenter(uid, xml, output.name) if self._own is not None else None
+        return Masker(self._engines.with_own(own), self._cache)
 
-    def _mask(self, ask: Ask, pixels: Pixels, key: Key, size: Size, deadline: float, keep: Keep) -> None:
+    def _mask(
+        self, uid: str, xml: str, ask: Ask, opened: tuple[Pixels, Key, Size], deadline: float, keep: Keep
+    ) -> None:
+        pixels, key, size = opened
         prompt = prompt_of(ask.drawn, ask.output, ask.label, pixels.shape[1], pixels.shape[0])
         if not prompt.says_something:
             return
@@ -108,7 +113,7 @@ class Sight:
             value = _written(ask.output, shown)
             keep([] if value is None else [Drawn(ask.output, value, ask.label, found.confidence)], size)
 
-        self._masker.mask(key, pixels, prompt, deadline, draw)
+        self._masker(uid, xml, ask.output).mask(key, pixels, prompt, deadline, draw)
 
     def _opened(self, ask: Ask, task: Any) -> tuple[Pixels, Key, Size]:
         """The image, its key, and the size in which the page has it: where that is another, the image is read anew."""

@@ -7,9 +7,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
+from model_zoo.texts import PASSAGE
 from model_zoo.types import FloatArray
 
 Place = tuple[int, int]
@@ -33,6 +35,7 @@ MOST = 100
 MOST_ENCODED = 10
 """Candidates that are compared by meaning: each takes 3 to 5 ms on a busy core."""
 
+_PARTS = re.compile(f"[\n{PASSAGE}]")
 _WORD = re.compile(r"\w+(?:['’.&-]\w+)*")
 
 
@@ -52,18 +55,21 @@ def propose(
     encode: Encode | None = None,
     least: float = LEAST,
     deadline: float = float("inf"),
+    breaks: Sequence[int] = (),
 ) -> list[Proposed]:
     """Spans of `text` like `marked`, by place; none overlaps another, the marked one or those `taken`.
 
-    What is compared by meaning comes last, and is left out where `deadline` (`time.monotonic`) has passed.
+    `breaks` are places, in order, at which a word ends though nothing stands there, as between two cells of a table;
+    no span goes from one passage into the next. What is compared by meaning comes last, and is left out where
+    `deadline` (`time.monotonic`) has passed.
     """
     start, end = marked
     wanted = text[start:end]
     if not wanted.strip() or len(wanted.split()) > MOST_WORDS:
         return []
-    words = [found.span() for found in _WORD.finditer(text)]
+    words = _words(text, breaks)
     free = _Free(text, [marked, *taken])
-    found = free.take(_same(text, wanted), least)
+    found = free.take(_same(text, wanted, frozenset(breaks)), least)
     found += free.take(_spelt_alike(text, wanted, words), least)
     if encode is not None and time.monotonic() < deadline:
         found += free.take(_meant_alike(text, wanted, words, free, encode), least)
@@ -91,17 +97,30 @@ class _Free:
         return not self._covered[start:end].any()
 
 
-def _same(text: str, wanted: str) -> Iterator[Proposed]:
+def _words(text: str, breaks: Sequence[int]) -> list[Place]:
+    """Where each word is."""
+    edges = [0, *breaks, len(text)]
+    return [found.span() for begin, end in pairwise(edges) for found in _WORD.finditer(text, begin, end)]
+
+
+def _same(text: str, wanted: str, breaks: frozenset[int]) -> Iterator[Proposed]:
     """The same letters, in any case, not within a word; words may be parted by any white space."""
     pattern = r"\s+".join(re.escape(word) for word in wanted.split())
-    before = r"(?<!\w)" if wanted.strip()[:1].isalnum() else ""
-    after = r"(?!\w)" if wanted.strip()[-1:].isalnum() else ""
+    whole = wanted.strip()[:1].isalnum(), wanted.strip()[-1:].isalnum()
     wanted = " ".join(wanted.split())
-    for found in re.finditer(before + pattern + after, text, re.IGNORECASE):
+    for found in re.finditer(pattern, text, re.IGNORECASE):
+        edges = zip(whole, found.span(), strict=True)
+        if PASSAGE in found.group() or any(word and _within(text, at) and at not in breaks for word, at in edges):
+            continue
         same = " ".join(found.group().split()) == wanted
         # What is a name and what is a word differ in their capitals alone.
         folded = FOLDED if found.group()[:1].isupper() or not wanted[:1].isupper() else FOLDED - 0.3
         yield Proposed(*found.span(), EXACT if same else folded)
+
+
+def _within(text: str, at: int) -> bool:
+    """Whether letters stand on both sides of a place."""
+    return 0 < at < len(text) and all(letter.isalnum() or letter == "_" for letter in text[at - 1 : at + 1])
 
 
 def _spelt_alike(text: str, wanted: str, words: Sequence[Place]) -> Iterator[Proposed]:
@@ -120,7 +139,7 @@ def _spelt_alike(text: str, wanted: str, words: Sequence[Place]) -> Iterator[Pro
             if candidate not in known:
                 known[candidate] = _dice(pairs, _pairs(candidate))
             same = " ".join(candidate.split()) == folded  # which `_same` has judged
-            if known[candidate] >= NEAR and not same and "\n" not in candidate:
+            if known[candidate] >= NEAR and not same and not _PARTS.search(candidate):
                 yield Proposed(start, end, 0.9 * known[candidate])
 
 

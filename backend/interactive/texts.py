@@ -7,16 +7,16 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from backend.converters.base import Region
 from backend.interactive.answers import Drawn
-from backend.interactive.asks import Ask, Mode
-from backend.interactive.captions import Recent, complete
+from backend.interactive.asks import Ask, Mode, label_of, regions_of
+from backend.interactive.captions import Captions, Recent, is_question, reply, written_in
+from backend.interactive.documents import Document
 from backend.interactive.ids import group_of
-from backend.interactive.spans import LEAST, Place, Proposed, propose
+from backend.interactive.spans import LEAST, Proposed, propose
 from model_zoo.errors import ZooError
 from model_zoo.types import FloatArray
 
@@ -44,13 +44,6 @@ class Texts:
         self._loading: threading.Thread | None = None
         self._loaded = threading.Event()
 
-    def answer(self, uid: str, ask: Ask, text: str, deadline: float, keep: Keep) -> None:
-        """Give `keep` what to draw, each answer better than the one before; `text` is the document, for spans."""
-        if ask.mode is Mode.SPANS:
-            self._spans(uid, ask, text, deadline, keep)
-        else:
-            keep(self._caption(uid, ask))
-
     def prepare(self) -> None:
         """Load what compares spans by their meaning, in the background: it takes seconds, once a process."""
         with self._lock:
@@ -66,28 +59,20 @@ class Texts:
         else:
             self._loaded.set()
 
-    def _spans(self, uid: str, ask: Ask, text: str, deadline: float, keep: Keep) -> None:
+    def spans(self, uid: str, ask: Ask, document: Document, deadline: float, keep: Keep) -> None:
+        """Give `keep` other spans of the document like the newest, each answer better than the one before."""
         self.prepare()
-        newest = _place(ask.newest, len(text))
+        newest = document.place_of(ask.newest)
         if newest is None or not self._is_new(uid, ask):
             return
-        taken = [place for region in (*ask.held, *ask.drawn) if (place := _place(region, len(text))) is not None]
+        held = (*ask.held, *ask.drawn)
+        taken = [place for region in held if (place := document.place_of(region)) is not None]
         threshold = ask.control.score_threshold
         least = LEAST if threshold is None else threshold
-        keep(self._drawn(ask, text, propose(text, newest, taken, least=least)))
+        text, breaks = document.text, document.breaks
+        keep(_drawn(ask, document, propose(text, newest, taken, least=least, breaks=breaks)))
         if self._loaded.is_set():
-            keep(self._drawn(ask, text, propose(text, newest, taken, self._encode, least, deadline)))
-
-    def _drawn(self, ask: Ask, text: str, found: Sequence[Proposed]) -> list[Drawn]:
-        return [
-            Drawn(
-                ask.control,
-                {"start": one.start, "end": one.end, "text": text[one.start : one.end]},
-                ask.label,
-                one.score,
-            )
-            for one in found
-        ]
+            keep(_drawn(ask, document, propose(text, newest, taken, self._encode, least, deadline, breaks)))
 
     def _is_new(self, uid: str, ask: Ask) -> bool:
         """Whether the newest span was just marked. The page sends all spans of the label also when one was taken
@@ -95,7 +80,10 @@ class Texts:
         identifier = str(ask.newest.get("id"))
         if group_of(identifier) is not None or (ask.saved and any(_deleted(region, ask) for region in ask.held)):
             return False
-        key = (uid, ask.task.id, ask.control.name, identifier, ask.label)
+        return self._is_first(uid, ask.task.id, ask.control.name, identifier, ask.label)
+
+    def _is_first(self, *key: object) -> bool:
+        """Whether this was never answered here."""
         with self._lock:
             if key in self._answered:
                 return False
@@ -104,23 +92,27 @@ class Texts:
                 self._answered.popitem(last=False)
         return True
 
-    def _caption(self, uid: str, ask: Ask) -> list[Drawn]:
-        value = ask.newest.get("value")
-        written = value.get("text") if isinstance(value, dict) else None
-        texts = [written] if isinstance(written, str) else written
-        if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
-            return []
-        begun = texts[-1]
-        place = f"{uid}\0{ask.control.name}"
-        completed = complete(begun, [*self._earlier(uid, ask.control.name), *self._recent.of(place)])
-        if completed is None:
-            self._recent.add(place, begun)
-            return []
-        return [
-            Drawn(
-                ask.control, {"text": [*texts[:-1], completed[0]]}, "", completed[1], replaces=str(ask.newest.get("id"))
-            )
-        ]
+    def caption(self, uid: str, ask: Ask, own: Captions, keep: Keep) -> None:
+        """Give `keep` the texts that the control is to hold: what people wrote stays in them letter by letter. `own`
+        tells what the project's own model would write."""
+        texts = written_in(ask.newest)
+        # The page asks as well when a text is changed or taken away: what was said to it once is not said again.
+        if texts is None or _shortened(ask, texts):
+            return
+        name = ask.control.name
+        if not self._is_first(uid, ask.task.id, name, str(ask.newest.get("id")), tuple(texts)):
+            return
+        place = f"{uid}\0{name}"
+        earlier = [*self._earlier(uid, name), *self._recent.of(place)]
+        room = ask.mode is Mode.IMPROVE and len(texts) < (ask.control.at_most or len(texts) + 1)
+        found = None
+        for captions in (_no_captions, own):  # a model that has to be loaded first may take longer than there is time
+            said = reply(texts, earlier, captions, room=room)
+            if said is not None:
+                found = said
+                keep([Drawn(ask.control, {"text": found[0]}, "", found[1], replaces=str(ask.newest.get("id")))])
+        if found is None and not is_question(texts[-1]):
+            self._recent.add(place, texts[-1])
 
     def _encode(self, texts: Sequence[str]) -> FloatArray:
         """Vectors by MiniLM, kept by text; zeros, which are like nothing, where its weights are not found."""
@@ -148,26 +140,28 @@ class Texts:
             return np.zeros((len(texts), MiniLM.dimensions), np.float32)
 
 
-def _place(region: Region, length: int) -> Place | None:
-    """Where a span is: Label Studio counts code points, as Python does."""
-    value: Any = region.get("value")
-    if not isinstance(value, dict):
-        return None
-    start, end = (_number(value.get(name)) for name in ("start", "end"))
-    if start is None or end is None or not 0 <= start < end <= length:
-        return None
-    return start, end
+def _no_captions() -> Sequence[tuple[str, float]]:
+    return ()
 
 
-def _number(value: Any) -> int | None:
-    if isinstance(value, str) and value.isdecimal() and len(value) <= 12:
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+def _drawn(ask: Ask, document: Document, found: Sequence[Proposed]) -> list[Drawn]:
+    places = [(one.start, one.end) for one in found]
+    values = zip(found, document.values(places), strict=True)
+    return [Drawn(ask.control, value, ask.label, one.score) for one, value in values]
 
 
 def _deleted(region: Region, ask: Ask) -> bool:
     """Whether the draft still holds a span of this label that the page no longer has. Of a draft that holds none of
     what the page has, nobody knows whose it is."""
-    value = region.get("value")
-    names = value.get("labels") if isinstance(value, dict) else None
-    return region.get("from_name") == ask.control.name and isinstance(names, list) and names[:1] == [ask.label]
+    return region.get("from_name") == ask.control.name and label_of(region) == ask.label
+
+
+def _shortened(ask: Ask, texts: Sequence[str]) -> bool:
+    """Whether a draft still holds more than the page does: somebody has taken away what was written or proposed."""
+    regions = (region for draft in ask.task.drafts for region in regions_of(draft))
+    drafted = (written_in(region) for region in regions if region.get("id") == ask.newest.get("id"))
+    return any(
+        len(held) > len(texts) or (len(held) == len(texts) and held[-1] != texts[-1] and held[-1].startswith(texts[-1]))
+        for held in drafted
+        if held is not None
+    )

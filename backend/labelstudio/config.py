@@ -114,6 +114,7 @@ def every_control(xml: str) -> tuple[Control, ...]:
                     labels=_labels(element),
                     attributes=lowered(element),
                     fetched=fetched,
+                    object_attributes=lowered(target),
                 )
             )
     return tuple(found)

@@ -39,11 +39,20 @@ def obstacle(
         return f'its toName is "{shorten(to_name)}", and {several}.'
     if CANONICAL.get(target.tag.lower()) not in TRAINABLE[tag]:
         return f"there is no model for {tag} on {target.tag} yet."
-    if tag == "KeyPointLabels" and attributes.get("smart") == "true":
-        return 'its points prompt a smart tool; without smart="true" they are learnt.'
+    if prompted := _prompt_obstacle(tag, attributes):
+        return prompted
     if attributes.get("perregion") == "true":
         return "controls that label single regions (perRegion) cannot be learnt yet."
     return _source_obstacle(element, target)
+
+
+def _prompt_obstacle(tag: str, attributes: Mapping[str, str]) -> str | None:
+    """Controls with which people only point."""
+    if tag == "KeyPointLabels" and attributes.get("smart") == "true":
+        return 'its points prompt a smart tool; without smart="true" they are learnt.'
+    if tag == "RectangleLabels" and attributes.get("prelabel_smart") == "mask":
+        return "its boxes ask for masks, and the page keeps none of them; the masks are learnt."
+    return None
 
 
 def _source_obstacle(element: ElementTree.Element, target: ElementTree.Element) -> str | None:

@@ -13,8 +13,14 @@ from model_zoo.interactive.prompts import Corners, Pixels, Prompt, window
 from model_zoo.interactive.proposals import Proposals
 from model_zoo.types import FloatArray
 
-LEAST = 0.55
+LEAST = 0.4
 """Likeness from which on an object is proposed."""
+LOOKS, AGREES, KNOWN, SHIFT = 2.95, 1.07, -0.27, -1.27
+"""Of a logistic regression, fitted to 206 examples of half of coco_mini, that tells whether a proposal is of the
+example's class. Which objects yolov8n-seg takes for each other is the limit: centred features, sizes or shapes beside
+these did no better on the other half, and 90 % of its objects are among the proposals."""
+FAINT = 0.01
+"""Probability below which differences mean nothing."""
 TAKEN = 0.5
 """Overlap with a box that is there already, above which nothing new is proposed."""
 APART = 0.5
@@ -70,10 +76,11 @@ def by_features(proposals: Proposals, example: Corners, called: frozenset[str]) 
         return []
     box = np.array([example], np.float32)
     near = overlaps(proposals.boxes, box)[:, 0]
-    classes = _classes(proposals, near, called)
-    vectors, own = proposals.describe(proposals.boxes), proposals.describe(box)
-    looks = np.clip((vectors @ own[0] - 0.4) / 0.6, 0, 1)
-    likeness = np.sqrt(looks * np.sqrt(np.clip(proposals.classes @ classes, 0, 1)))
+    classes, known = _classes(proposals, np.where(near >= APART, near, 0), called)
+    looks = proposals.describe(proposals.boxes) @ proposals.describe(box)[0]
+    agrees = np.log(np.clip(proposals.classes @ classes, 0, 1) + FAINT)
+    odds = LOOKS * looks + AGREES * agrees + KNOWN * np.log(known + FAINT) + SHIFT
+    likeness = 1 / (1 + np.exp(-odds))
     return [
         Like(_corners(corners), float(score))
         for corners, score in zip(proposals.boxes, likeness.tolist(), strict=True)
@@ -127,16 +134,13 @@ def tight(pixels: Pixels, proposals: Proposals | None, drawn: Corners, called: f
     return Like(corners, kept) if kept >= LOOSE else None
 
 
-def _classes(proposals: Proposals, near: FloatArray, called: frozenset[str]) -> FloatArray:
-    """The distribution over the network's classes of what the example shows: its name, else what is seen there."""
+def _classes(proposals: Proposals, near: FloatArray, called: frozenset[str]) -> tuple[FloatArray, float]:
+    """How much each of the network's classes says of what the example shows (by its name, else by what is seen there;
+    `near` weighs the proposals), and how sure the network is of the example itself."""
+    seen = (near[:, None] * proposals.classes).max(axis=0)
     named = np.array([name.lower() in called for name in proposals.names], np.float32)
-    if named.any():
-        return named
-    weights = np.where(near >= APART, near, 0)
-    seen = (weights[:, None] * proposals.classes).max(axis=0) if weights.any() else np.zeros(len(proposals.names))
-    total = float(seen.sum())
-    shares: FloatArray = (seen / total if total > 0 else seen).astype(np.float32)
-    return shares
+    shares = named if named.any() else seen**2 / max(float((seen**2).sum()), 1e-12)
+    return shares.astype(np.float32), float(np.clip((shares * seen).sum(), 0, 1))
 
 
 def _corners(values: FloatArray) -> Corners:

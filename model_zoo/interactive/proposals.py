@@ -15,7 +15,7 @@ from model_zoo.boxes import suppress
 from model_zoo.interactive.prompts import Mask, Pixels
 from model_zoo.object_detection import upstream
 from model_zoo.object_detection.pixels import Fitted, fit
-from model_zoo.types import FloatArray
+from model_zoo.types import FloatArray, InstanceOutput
 from model_zoo.weights import Weights
 
 SIDE = 640
@@ -23,6 +23,8 @@ STRIDE = 32
 LEAST = 0.02
 """Score from which on an object is a proposal: a click says that something is there, so little is enough."""
 MOST = 120
+LEAST_OWN = 0.1
+"""The same of a project's own network, which has seen few objects and sees more than there are."""
 OVERLAP = 0.8
 """Of boxes, above which the less certain of two proposals says nothing new."""
 
@@ -40,17 +42,20 @@ COCO_SEGMENTER = Weights(
 
 @dataclass(frozen=True)
 class Proposals:
-    """Objects of one image: `boxes` (n, 4) in its pixels, probabilities of all `classes` (n, c) called `names`, and
-    masks as products of `coefficients` (n, k) with `prototypes` (k, h, w) that lie over the padded image of `fitted`'s
-    geometry. `levels` are what the network's head looked at, each (channels, h, w)."""
+    """Objects of one image of `width` and `height`: `boxes` (n, 4) in its pixels, probabilities of all `classes` (n, c)
+    called `names`, and masks as products of `coefficients` (n, k) with `prototypes` (k, h, w). `frame` says where in
+    these the image lies: its left, top, right and bottom edges in cells. `levels` are what the network's head looked
+    at, each (channels, h, w) over the same area; none where nothing has to be described."""
 
     boxes: FloatArray
     classes: FloatArray
     names: tuple[str, ...]
     coefficients: FloatArray
-    prototypes: FloatArray
+    prototypes: npt.NDArray[Any]
     levels: tuple[npt.NDArray[np.float16], ...]
-    fitted: Fitted
+    frame: tuple[float, float, float, float]
+    width: int
+    height: int
 
     @property
     def nbytes(self) -> int:
@@ -59,7 +64,6 @@ class Proposals:
             self.classes,
             self.coefficients,
             self.prototypes,
-            self.fitted.pixels,
             *self.levels,
         )
         return sum(int(array.nbytes) for array in arrays)
@@ -78,21 +82,18 @@ class Proposals:
     def describe(self, boxes: FloatArray) -> FloatArray:
         """What the network sees in boxes (n, 4) in the image's pixels: vectors of unit length, (n, channels of all
         levels)."""
-        inner = boxes * self.fitted.scale + np.array([self.fitted.left, self.fitted.top] * 2, np.float32)
-        height, width = self.fitted.pixels.shape[:2]
-        parts = [
-            _means(level, (inner / np.array([width, height] * 2, np.float32)).astype(np.float32))
-            for level in self.levels
-        ]
+        across, down = self._scales
+        cells = boxes * np.array([across, down] * 2) + np.array(self.frame[:2] * 2)
+        _, height, width = self.prototypes.shape
+        shares = (cells / np.array([width, height] * 2)).astype(np.float32)
+        parts = [_means(level, shares) for level in self.levels]
         vectors: FloatArray = np.concatenate(parts, axis=1) / np.sqrt(np.float32(len(parts)))
         return vectors
 
     def likelihoods(self, across: float, down: float) -> FloatArray:
         """How likely each object covers the point, of shape (n,); 0 outside of its box."""
         _, height, width = self.prototypes.shape
-        step = self.fitted.pixels.shape[1] / width
-        column = int((across * self.fitted.scale + self.fitted.left) / step)
-        row = int((down * self.fitted.scale + self.fitted.top) / step)
+        column, row = int(self.frame[0] + across * self._scales[0]), int(self.frame[1] + down * self._scales[1])
         logits = self.coefficients @ self.prototypes[:, min(max(row, 0), height - 1), min(max(column, 0), width - 1)]
         likely: FloatArray = np.where(self.boxed(across, down), _sigmoid(logits), 0).astype(np.float32)
         return likely
@@ -107,15 +108,14 @@ class Proposals:
         """One object's mask over the original image."""
         import cv2
 
-        fitted = self.fitted
-        logits = np.tensordot(self.coefficients[index], self.prototypes, axes=1).astype(np.float32)
-        step = fitted.pixels.shape[1] / logits.shape[1]
+        logits = np.tensordot(self.coefficients[index], self.prototypes.astype(np.float32, copy=False), axes=1)
         # An affine map straight to the original's pixels, whose centres lie at halves.
-        scale = fitted.scale / step
-        shift = ((fitted.left + 0.5 * fitted.scale) / step - 0.5, (fitted.top + 0.5 * fitted.scale) / step - 0.5)
-        matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]], np.float32)
+        across, down = self._scales
+        matrix = np.array(
+            [[across, 0, self.frame[0] + 0.5 * across - 0.5], [0, down, self.frame[1] + 0.5 * down - 0.5]], np.float32
+        )
         left, top, right, bottom = (round(value) for value in self.boxes[index].tolist())
-        mask = np.zeros((fitted.height, fitted.width), np.bool_)
+        mask = np.zeros((self.height, self.width), np.bool_)
         if right <= left or bottom <= top:
             return mask
         matrix[:, 2] += matrix[:, :2] @ np.array([left, top], np.float32)
@@ -125,6 +125,12 @@ class Proposals:
         )
         mask[top:bottom, left:right] = part > 0
         return mask
+
+    @property
+    def _scales(self) -> tuple[float, float]:
+        """Cells of the prototypes for a pixel across, and for one down."""
+        left, top, right, bottom = self.frame
+        return (right - left) / self.width, (bottom - top) / self.height
 
 
 class Segmenter:
@@ -157,6 +163,32 @@ class Segmenter:
             return self._network
 
 
+def proposals_of(output: InstanceOutput, names: tuple[str, ...]) -> Proposals:
+    """What a segmenter of the zoo sees, whose labels are `names`, as proposals; nothing can be described by it."""
+    scores = output.probabilities.max(axis=1) if len(output.probabilities) else np.zeros(0, np.float32)
+    kept = np.flatnonzero(scores >= LEAST_OWN)
+    kept = kept[np.argsort(-scores[kept], kind="stable")]
+    kept = kept[suppress(output.boxes[kept], scores[kept], OVERLAP)[:MOST]]
+    return Proposals(
+        output.boxes[kept],
+        output.probabilities[kept],
+        names,
+        output.coefficients[kept],
+        output.basis,
+        (),
+        output.frame,
+        output.width,
+        output.height,
+    )
+
+
+def nothing(pixels: Pixels) -> Proposals:
+    """Of an image in which no object is seen."""
+    height, width = pixels.shape[:2]
+    none = np.zeros((0, 4), np.float32)
+    return Proposals(none, none[:, :1], ("",), none[:, :1], np.zeros((1, 1, 1)), (), (0, 0, 1, 1), width, height)
+
+
 def _proposals(
     found: FloatArray,
     prototypes: FloatArray,
@@ -174,6 +206,9 @@ def _proposals(
     boxes = fitted.restore(np.concatenate([centres - sizes / 2, centres + sizes / 2], axis=1).astype(np.float32))
     stays = suppress(boxes, scores[kept], OVERLAP)[:MOST]
     chosen = kept[stays]
+    step = fitted.pixels.shape[1] / prototypes.shape[2]
+    left, top = fitted.left / step, fitted.top / step
+    right, bottom = left + fitted.width * fitted.scale / step, top + fitted.height * fitted.scale / step
     return Proposals(
         boxes[stays],
         np.ascontiguousarray(classes[:, chosen].T),
@@ -181,7 +216,9 @@ def _proposals(
         np.ascontiguousarray(found[-k:, chosen].T),
         prototypes.astype(np.float32),
         levels,
-        Fitted(fitted.pixels, fitted.scale, fitted.left, fitted.top, fitted.width, fitted.height),
+        (left, top, right, bottom),
+        fitted.width,
+        fitted.height,
     )
 
 

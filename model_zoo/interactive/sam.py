@@ -1,10 +1,13 @@
-"""A model of the Segment Anything family, where its weights lie in the weights folder: MobileSAM, in Ultralytics' code.
+"""Models of the Segment Anything family, where their weights lie in the weights folder: MobileSAM and SAM, in
+Ultralytics' code. How large the network is says the file, so that smaller ones and those trained further load, too.
 
-Zhang et al.: "Faster Segment Anything: Towards Lightweight SAM for Mobile Applications", 2023.
+Kirillov et al.: "Segment Anything", ICCV 2023; Zhang et al.: "Faster Segment Anything: Towards Lightweight SAM for
+Mobile Applications", 2023.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -36,6 +39,23 @@ MOBILE_SAM = Weights(
     plain=True,
 )
 
+SAM_B = Weights(
+    name="sam_b",
+    files=("sam_b.pt",),
+    package="",
+    folder="",
+    sha256="",  # never seen here
+    size=375_042_383,
+    licence="Apache-2.0",
+    plain=True,
+)
+"""Ten times as slow an encoder as MobileSAM's; used where only this one is there."""
+
+WINDOW = 14
+"""Cells along the side of what a block of SAM's encoder looks at, unless it looks at the whole image."""
+HEAD = 32
+"""Channels of a head in all stages of MobileSAM's encoder."""
+
 
 @dataclass(frozen=True)
 class Embedding:
@@ -46,10 +66,10 @@ class Embedding:
     inner: tuple[int, int]
 
 
-class MobileSam:
-    """Its image embedding takes about a second on two cores, a prompt some 30 ms. Safe for threads."""
+class SegmentAnything:
+    """MobileSAM's image embedding takes 3 s on one busy core, a prompt 0.1 s. Safe for threads."""
 
-    name: ClassVar[str] = "mobile_sam"
+    name: ClassVar[str] = "segment_anything"
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -109,18 +129,45 @@ class MobileSam:
 
 
 def _load(file: Path) -> Any:
-    """Tensors alone are unpickled. Raises `WeightsNotFound` where the file holds other ones."""
+    """Tensors alone are unpickled. Raises `WeightsNotFound` where the file holds other ones, and `MissingExtra`."""
     import torch
 
-    network = upstream.mobile_sam()
+    upstream.require()
     try:
-        network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
-    except (RuntimeError, OSError, EOFError, UnpicklingError, AttributeError, TypeError) as error:
+        tensors = torch.load(file, map_location="cpu", weights_only=True)
+        tensors = tensors.get("model", tensors)
+        network = _network({name: tuple(tensor.shape) for name, tensor in tensors.items()})
+        network.load_state_dict(tensors)
+    except (
+        *(RuntimeError, OSError, EOFError, UnpicklingError),
+        *(AttributeError, TypeError, KeyError, IndexError, ValueError, ZeroDivisionError),
+    ) as error:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsNotFound(
-            f"{file.name} holds no weights of MobileSAM: {said}. Put mobile_sam.pt there, or take this file away."
+            f"{file.name} holds no weights of the Segment Anything family: {said}. Put mobile_sam.pt or sam_b.pt "
+            "there, or take this file away."
         ) from error
     return network.eval().requires_grad_(False)
+
+
+def _network(shapes: Mapping[str, tuple[int, ...]]) -> Any:
+    """The network that tensors of these shapes belong to. Raises `KeyError` and the like where there is none."""
+    encoder = "image_encoder."
+    if f"{encoder}pos_embed" in shapes:
+        width = shapes[f"{encoder}pos_embed"][-1]
+        relative = [shapes[f"{encoder}blocks.{at}.attn.rel_pos_h"] for at in range(_count(shapes, f"{encoder}blocks."))]
+        wide = [at for at, shape in enumerate(relative) if shape[0] > 2 * WINDOW - 1]
+        return upstream.segment_anything([width], [len(relative)], [width // relative[0][1]], wide)
+    stages = [f"{encoder}layers.{at}.blocks." for at in range(_count(shapes, f"{encoder}layers."))]
+    first = shapes[f"{encoder}patch_embed.seq.2.c.weight"][0]
+    widths = [first, *(shapes[f"{stage}0.attn.norm.weight"][0] for stage in stages[1:])]
+    depths = [_count(shapes, stage) for stage in stages]
+    return upstream.segment_anything(widths, depths, [width // HEAD for width in widths], None)
+
+
+def _count(shapes: Mapping[str, tuple[int, ...]], prefix: str) -> int:
+    """How many numbered parts there are below a name."""
+    return len({name[len(prefix) :].split(".")[0] for name in shapes if name.startswith(prefix)})
 
 
 def _whole(logits: FloatArray, features: Embedding, width: int, height: int) -> Mask:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
@@ -105,13 +105,20 @@ def build(architecture: str, task: str = "detection") -> Any:
         return made[task](f"{architecture}.yaml", verbose=False, **({} if task == "pose" else {"nc": 80})).eval()
 
 
-def mobile_sam() -> Any:
-    """The architecture of MobileSAM without weights. Raises `MissingExtra`."""
+def segment_anything(
+    widths: Sequence[int], depths: Sequence[int], heads: Sequence[int], wide: Sequence[int] | None
+) -> Any:
+    """A network of the Segment Anything family without weights, for images of 1024 pixels: MobileSAM's encoder with so
+    many channels, blocks and heads a stage where `wide` is None, else SAM's own of one stage, whose blocks of these
+    numbers look at the whole image. Raises `MissingExtra`."""
     _tasks()
     with _undone():
-        from ultralytics.models.sam.build import build_mobile_sam
+        from ultralytics.models.sam import build
 
-    return build_mobile_sam()
+    # The package has public names for its published sizes alone.
+    if wide is None:
+        return build._build_sam(list(widths), list(depths), list(heads), None, mobile_sam=True)
+    return build._build_sam(widths[0], depths[0], heads[0], list(wide))
 
 
 def detection_loss(head: Any, weights: FloatArray, *, masks: bool = False) -> Any:

@@ -16,6 +16,7 @@ import numpy as np
 
 from backend.simulation.masks import polygon_mask
 from model_zoo.interactive.prompts import Mask, Point
+from model_zoo.types import Box
 
 GOOD = 0.85
 """Overlap at which a person would go on to the next object."""
@@ -70,6 +71,21 @@ def instances(folder: Path, part: str = "val2017", least: int = 32 * 32) -> Iter
         for one in by_image[image["id"]]:
             mask = polygon_mask(one["segmentation"], (image["width"], image["height"]))
             yield Object(folder / part / image["file_name"], mask, names[one["category_id"]])
+
+
+def uncounted(folder: Path, part: str = "val2017", most: int = 32 * 32) -> dict[tuple[Path, str], list[Box]]:
+    """What `instances` leaves out, by image and name: boxes of crowds and of small objects, to find which is neither
+    right nor wrong, as in COCO's own measure."""
+    content: dict[str, Any] = json.loads((folder / "annotations" / f"instances_{part}.json").read_text())
+    names = {one["id"]: one["name"] for one in content["categories"]}
+    files = {one["id"]: folder / part / one["file_name"] for one in content["images"]}
+    found = defaultdict(list)
+    for one in content["annotations"]:
+        if one["iscrowd"] or one["area"] < most:
+            left, top, width, height = one["bbox"]
+            name = names[one["category_id"]]
+            found[files[one["image_id"]], name].append(Box(left, top, left + width, top + height, name))
+    return dict(found)
 
 
 def overlap(first: Mask, second: Mask) -> float:

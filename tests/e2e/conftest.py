@@ -43,3 +43,12 @@ def labelling(
         labelling.log_in()
         yield labelling
         labelling.screenshot(f"{request.node.name}-end")
+
+
+@pytest.fixture(scope="module")
+def person(browser: Browser, label_studio: LabelStudioInstance) -> Iterator[LabellingPage]:
+    """Somebody who has logged in once, for all tests here."""
+    with browser.new_context(viewport={"width": 1200, "height": 800}) as context:
+        labelling = LabellingPage(context.new_page(), label_studio)
+        labelling.log_in()
+        yield labelling

@@ -30,7 +30,7 @@ class Canvas:
         """Wait until the image is shown."""
         self.page.set_viewport_size(TALL)  # the outline renders only the regions that it has room for
         expect(self._image).to_be_visible(timeout=PATIENCE)
-        expect(self.page.locator("canvas").last).to_be_visible(timeout=PATIENCE)
+        expect(self.page.locator("canvas:visible").last).to_be_visible(timeout=PATIENCE)
         return self
 
     def draw(self, label: str, area: Area, quarter_turns: int = 0) -> None:
@@ -48,6 +48,11 @@ class Canvas:
                 return
             self.page.keyboard.press("Escape")
         raise AssertionError(f"Dragged over {area} {TRIES} times for a {label}, and no region came of it.")
+
+    def drag(self, area: Area) -> None:
+        """Drag over `area` with whatever tool is chosen."""
+        left, top, right, bottom = area
+        self._drag(self.at(left, top), self.at(right, bottom))
 
     def turn(self) -> None:
         """Turn the view clockwise by a quarter."""

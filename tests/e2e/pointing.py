@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.drawing import PATIENCE, TRIES, Canvas
+from tests.e2e.drawing import PATIENCE, TRIES, Area, Canvas
 from tests.e2e.labelling_page import SCREENSHOTS
 from tests.label_studio import TestProject
 from tests.processes import eventually
@@ -96,23 +96,39 @@ def switch_on(page: Page, *, accept: bool = False) -> None:
 
 
 def click(canvas: Canvas, label: str, x: float, y: float, *, alt: bool = False) -> None:
-    """Choose `label` and the smart tool, which alone asks anything, and click a pixel of the upright image."""
+    """Click a pixel of the upright image with the smart tool."""
+    page, place = canvas.page, canvas.at(x, y)
+
+    def clicking() -> None:
+        if alt:
+            page.keyboard.down("Alt")
+        page.mouse.click(*place)
+        if alt:
+            page.keyboard.up("Alt")
+
+    _point(canvas, label, clicking)
+
+
+def drag(canvas: Canvas, label: str, area: Area) -> None:
+    """Draw a box, in pixels of the upright image, with the smart tool."""
+    _point(canvas, label, lambda: canvas.drag(area))
+
+
+def _point(canvas: Canvas, label: str, act: Callable[[], None]) -> None:
+    """Choose `label` and the smart tool, which alone asks anything, and act; on busy cores the page may miss it."""
     page = canvas.page
     before = canvas.regions()
     for _ in range(TRIES):
         page.locator(".lsf-label", has_text=label).first.click()
         if not page.locator(".lsf-tool_smart.lsf-tool_active").count():
             page.locator(".lsf-tool_smart").first.click(timeout=PATIENCE / TRIES)
-        if alt:
-            page.keyboard.down("Alt")
-        page.mouse.click(*canvas.at(x, y))
-        if alt:
-            page.keyboard.up("Alt")
-        page.wait_for_timeout(400)
-        if canvas.regions() > before:
-            return
+        act()
+        for _ in range(8):
+            page.wait_for_timeout(50)
+            if canvas.regions() > before:
+                return
         page.keyboard.press("Escape")
-    raise AssertionError(f"Clicked {TRIES} times at {x:g}, {y:g} with {label}, and no region came of it.")
+    raise AssertionError(f"Pointed {TRIES} times with {label}, and no region came of it.")
 
 
 def accept(page: Page, screenshot: str) -> None:
@@ -122,19 +138,22 @@ def accept(page: Page, screenshot: str) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{screenshot}.png")
     button.click()
+    expect(button).to_be_hidden(timeout=PATIENCE)
 
 
 _FIND = """([words, number]) => {
-  const walker = document.createTreeWalker(
-    document.querySelector(".lsf-richtext") || document.body, NodeFilter.SHOW_TEXT);
-  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-    for (let at = node.data.indexOf(words); at >= 0; at = node.data.indexOf(words, at + 1)) {
-      if (number-- > 0) continue;
-      const range = document.createRange();
-      range.setStart(node, at);
-      range.setEnd(node, at + words.length);
-      const box = range.getBoundingClientRect();
-      return [box.left, box.top, box.right, box.bottom];
+  const texts = document.querySelectorAll(".lsf-richtext, .lsf-paragraphs");
+  for (const root of texts.length ? texts : [document.body]) {
+    const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      for (let at = node.data.indexOf(words); at >= 0; at = node.data.indexOf(words, at + 1)) {
+        const range = document.createRange();
+        range.setStart(node, at);
+        range.setEnd(node, at + words.length);
+        const box = range.getBoundingClientRect();
+        if (!box.width || number-- > 0) continue;
+        return [box.left, box.top, box.right, box.bottom];
+      }
     }
   }
   return null;
@@ -142,14 +161,29 @@ _FIND = """([words, number]) => {
 
 
 def select(page: Page, label: str, words: str, number: int = 0) -> None:
-    """Choose `label` and drag over the words' appearance of that number in the text."""
+    """Choose `label` and drag over the words' appearance of that number in the text, or in the page within the page."""
     page.locator(".lsf-label", has_text=label).first.click()
-    place = page.evaluate(_FIND, [words, number])
-    assert place is not None, f"{words} is not in the text that is shown"
-    left, top, right, bottom = place
+    left, top, right, bottom = _place(page, words, number)
     middle = (top + bottom) / 2
     page.mouse.move(left + 1, middle)
     page.mouse.down()
     page.mouse.move((left + right) / 2, middle, steps=4)
     page.mouse.move(right - 1, middle, steps=4)
     page.mouse.up()
+
+
+def _place(page: Page, words: str, number: int) -> tuple[float, float, float, float]:
+    for frame in page.frames:
+        found = frame.evaluate(_FIND, [words, number])
+        if found is not None:
+            within = frame.frame_element().bounding_box() if frame.parent_frame else None
+            across, down = (within["x"], within["y"]) if within else (0, 0)
+            return found[0] + across, found[1] + down, found[2] + across, found[3] + down
+    raise AssertionError(f"{words} is not in the text that is shown")
+
+
+def write(page: Page, text: str) -> None:
+    """Write into the text area and press Enter."""
+    area = page.get_by_test_id("textarea-input")
+    area.fill(text)
+    area.press("Enter")

@@ -18,10 +18,13 @@ from backend.interactive.ids import group_of
 from backend.interactive.ready import READY
 from backend.labelstudio.config import LabellingConfig
 from model_zoo.boxes import as_array, overlaps
-from model_zoo.interactive.grabcut import GrabCut
+from model_zoo.interactive.grabcut import CONFIDENCE, GrabCut
+from model_zoo.interactive.poses import COCO_POINTS, Seen
 from model_zoo.interactive.prompts import Masked, Pixels, Prompt
+from model_zoo.interactive.sam import Embedding, SegmentAnything
 from model_zoo.types import Box
-from tests.backend.interactive.conftest import BALL, HEIGHT, WIDTH, Helped, box, dot, picture, span
+from tests.backend.interactive.conftest import BALL, HEIGHT, WIDTH, Helped, box, dot, picture
+from tests.model_zoo.interactive.test_engines import needs_ultralytics, tiny_sam
 
 MASKS = READY["masks"].xml
 INSIDE = (85, 55)
@@ -105,6 +108,7 @@ def test_ids_of_the_draft_are_never_given_again(helped: Helped) -> None:
         [dot(WIDTH + 5, 50)],
         [dot(*INSIDE, is_positive=False)],
         [dot(*INSIDE, label="Unknown")],
+        [dot(*INSIDE) | {"value": {"x": float("nan"), "y": 5, "keypointlabels": ["Person"]}}],
         [{"id": "x"}],
         [{"id": "x", "from_name": "click", "value": None}],
         [
@@ -197,6 +201,30 @@ def test_an_engine_that_fails_leaves_the_answer_to_the_floor(helped: Helped, mon
     assert share(painted(region)) > 0.9
 
 
+@needs_ultralytics
+def test_a_sam_sees_an_image_once_and_answers_each_click_and_box(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From its file in the weights folder on, prepared when the task is opened; its weights are random."""
+    tiny_sam(tmp_path / "mobile_sam.pt", "MobileSAM")
+    seen: list[Pixels] = []
+    features = SegmentAnything.features
+
+    def counted(engine: SegmentAnything, pixels: Pixels) -> Embedding:
+        seen.append(pixels)
+        return features(engine, pixels)
+
+    monkeypatch.setattr(SegmentAnything, "features", counted)
+    helped = make(weights_dir=tmp_path, interactive_budget=60.0)
+    helped.assistant.prepare("", MASKS, {"id": 7, "data": {"image": "ball.png"}})
+    clicks = [dot(*INSIDE), dot(70, 50, 2), dot(5, 5, 3, is_positive=False)]
+    answers = [helped.ask(MASKS, clicks[:count]) for count in (1, 2, 3)]
+    answers.append(helped.ask(READY["box-to-mask"].xml, [box(BALL, label="Person")]))
+    assert len(seen) == 1
+    assert CONFIDENCE not in {region["score"] for (region,) in answers}
+    assert len({str(region["value"]["rle"]) for (region,) in answers}) > 1
+
+
 def test_two_people_on_one_task_do_not_disturb_each_other(helped: Helped) -> None:
     requests = [[dot(*INSIDE)], [dot(15, 15, 2, label="Car")]] * 4
     with ThreadPoolExecutor(8) as threads:
@@ -219,14 +247,14 @@ def test_an_answer_needs_nothing_that_is_kept(make: Make) -> None:
 
 
 def test_an_opened_task_has_its_image_read_in_advance(helped: Helped) -> None:
-    helped.assistant.prepare(MASKS, {"id": 7, "data": {"image": "ball.png"}})
+    helped.assistant.prepare("", MASKS, {"id": 7, "data": {"image": "ball.png"}})
     deadline = time.monotonic() + 10
     while not helped.files.fetched:
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    helped.assistant.prepare(MASKS, {"id": 8, "data": {"image": "missing.png"}})
-    helped.assistant.prepare("<View", {"id": 8})
-    helped.assistant.prepare(MASKS, None)
+    helped.assistant.prepare("", MASKS, {"id": 8, "data": {"image": "missing.png"}})
+    helped.assistant.prepare("", "<View", {"id": 8})
+    helped.assistant.prepare("", MASKS, None)
     assert len(helped.ask(MASKS, [dot(*INSIDE)])) == 1
 
 
@@ -265,60 +293,45 @@ def test_others_like_a_box_are_proposed_and_those_there_are_left_alone(make: Mak
     assert len({group_of(region["id"]) for region in answer[1:]}) == 1
 
 
-def test_a_parent_that_is_gone_gets_no_points(helped: Helped) -> None:
-    """The box was taken away before its answer came: the context is empty, or holds no box any more."""
+@pytest.mark.parametrize("name", ["similar-boxes", "tight-boxes", "box-to-mask", "points"])
+def test_a_box_beyond_the_image_is_answered_with_nothing(helped: Helped, name: str) -> None:
+    label = {"box-to-mask": "Person", "points": "Person"}.get(name, "Car")
+    drawn = box((-90, -60, -20, -10), label=label) | ({"from_name": "person"} if name == "points" else {})
+    assert helped.ask(READY[name].xml, [drawn]) == []
+
+
+class OnePerson:
+    """Sees a person in the ball, whose nose is seen and whose left hip is not."""
+
+    name = "one person"
+
+    def see(self, pixels: Pixels) -> Seen:
+        points = np.zeros((1, len(COCO_POINTS), 3), np.float32)
+        points[0, 0], points[0, COCO_POINTS.index("left hip")] = (85, 40, 0.9), (75, 70, 0.3)
+        return Seen(np.array([BALL], np.float32), np.array([0.8], np.float32), points)
+
+
+def test_points_come_with_their_parent_and_say_whether_they_are_seen(
+    helped: Helped, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.interactive.engines.Engines.poser", OnePerson())
+    drawn = box(BALL, label="Person") | {"from_name": "person"}
+    parent, *answer = helped.ask(READY["points"].xml, [drawn])
+    assert (parent["id"], parent["value"]) == (drawn["id"], drawn["value"])
+    assert {region["parentID"] for region in answer} == {drawn["id"]}
+    nose, seen, hip, hidden = answer
+    assert [nose["value"]["keypointlabels"], hip["value"]["keypointlabels"]] == [["Nose"], ["Left hip"]]
+    assert [seen["value"]["choices"], hidden["value"]["choices"]] == [["Visible"], ["Occluded"]]
+    assert (nose["id"], hip["id"]) == (seen["id"], hidden["id"])
+    assert (nose["value"]["x"] / 100 * WIDTH, nose["value"]["y"] / 100 * HEIGHT) == pytest.approx((85, 40))
+
+
+def test_a_parent_that_is_gone_gets_no_points(helped: Helped, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The box was taken away before it was answered: the context is empty, or holds what is left of it."""
+    monkeypatch.setattr("backend.interactive.engines.Engines.poser", OnePerson())
     assert helped.ask(READY["points"].xml, []) == []
     gone = box(BALL, label="Person") | {"from_name": "person", "value": {"rectanglelabels": ["Person"]}}
     assert helped.ask(READY["points"].xml, [gone]) == []
-
-
-def test_a_marked_span_marks_the_others_and_leaves_alone_what_is_labelled(helped: Helped) -> None:
-    answer = helped.ask(READY["spans"].xml, [span(15, 20)])
-    assert [(one["value"]["start"], one["value"]["end"], one["value"]["labels"]) for one in answer] == [
-        (37, 42, ["Place"])
-    ]
-    taken = {"drafts": [{"result": [span(37, 42, 8, "Person")]}]}
-    assert helped.ask(READY["spans"].xml, [span(15, 20, 2)], taken) == []
-
-
-def test_a_span_that_was_taken_away_is_not_proposed_again(helped: Helped) -> None:
-    """The page sends what is left of a label when one is taken away."""
-    marked = span(15, 20)
-    (proposed,) = helped.ask(READY["spans"].xml, [marked])
-    assert helped.ask(READY["spans"].xml, [marked]) == []
-    assert helped.ask(READY["spans"].xml, [proposed]) == []
-
-
-def test_another_process_knows_from_the_draft_that_a_span_was_taken_away(make: Make) -> None:
-    draft = {"drafts": [{"result": [span(15, 20), span(37, 42, 2)]}]}
-    assert make().ask(READY["spans"].xml, [span(15, 20)], draft) == []
-
-
-def test_another_person_s_draft_is_not_one_s_own(make: Make) -> None:
-    """Label Studio sends both, and does not say who asks: what holds the drawn region is the asker's."""
-    mine = {"user": "a@example.com", "result": [span(15, 20)]}
-    others = {"user": "b@example.com", "result": [span(37, 42, 8), span(0, 3, 9)]}
-    for drafts in ([mine, others], [others, {**mine, "result": []}]):
-        (proposed,) = make().ask(READY["spans"].xml, [span(15, 20)], {"drafts": drafts})
-        assert proposed["value"]["start"] == 37
-        assert proposed["id"] not in {"drawn00008", "drawn00009"}
-
-
-def test_a_caption_goes_on_as_earlier_ones_did(make: Make) -> None:
-    helped = make(earlier=["A dog on a beach.", "A dog in a car.", "A dog on a beach."])
-
-    def submitted(text: str) -> dict[str, Any]:
-        return {
-            "id": "t1", "from_name": "caption", "to_name": "image", "type": "textarea", "value": {"text": [text]}
-        }  # fmt: skip
-
-    (region,) = helped.ask(READY["captions"].xml, [submitted("A dog on")])
-    assert region["value"] == {"text": ["A dog on a beach."]}
-    assert region["id"] == "t1"
-    assert helped.ask(READY["captions"].xml, [submitted("A dog on a beach.")]) == []
-    assert helped.ask(READY["captions"].xml, [submitted("Two cats asleep")]) == []
-    (region,) = helped.ask(READY["captions"].xml, [submitted("Two ca")])
-    assert region["value"] == {"text": ["Two cats asleep"]}
 
 
 def test_a_config_that_asks_for_what_a_control_cannot_is_said(helped: Helped, caplog: pytest.LogCaptureFixture) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -14,9 +15,9 @@ from typer.testing import CliRunner
 from backend.cli import app
 from backend.errors import InvalidRequest
 from backend.interactive.asks import Mode, mode_of
-from backend.interactive.captions import MOST_TEXTS, Recent, complete
+from backend.interactive.captions import MOST_TEXTS, Recent, complete, reply
 from backend.interactive.earlier import EarlierTexts
-from backend.interactive.ids import group_of, new_ids, spared
+from backend.interactive.ids import group_of, key_of, new_ids, spared
 from backend.interactive.images import ImageCache
 from backend.interactive.ready import READY, ready
 from backend.interactive.spans import propose
@@ -24,6 +25,7 @@ from backend.labelstudio.config import LabellingConfig, every_control
 from backend.store.objects import ObjectStore
 from backend.store.records import Annotation, Record
 from backend.store.snapshots import Snapshots
+from model_zoo.interactive.prompts import Pixels
 
 TEXT = "Ada met Bob in Paris. Later Ada left PARIS; Pariss and the Parisian. Adam stays."
 SMALL = np.zeros((10, 10, 3), np.uint8)
@@ -47,13 +49,17 @@ def test_ids_are_the_same_for_the_same_request_and_say_their_answer() -> None:
     assert len(list(new_ids("a", ()))) == 256
 
 
-def test_regions_of_one_answer_are_one_action() -> None:
+def test_regions_of_one_answer_and_what_it_answers_are_one_action() -> None:
     (control,) = every_control(READY["tight-boxes"].xml)
-    first, other = (list(islice(new_ids(key, ()), 3)) for key in ("a", "b"))
-    result = [{"id": one, "from_name": "box"} for one in (*first, *other, "drawnbyhnd")]
-    assert spared(control, result) == 4
-    assert spared(control, [{"id": one, "from_name": "other"} for one in first]) == 0
-    assert spared(control, [{"from_name": "box"}]) == 0
+    drawn = "drawnbyhnd"
+    first, other = (list(islice(new_ids(key, ()), 3)) for key in (key_of(7, "box", drawn), "b"))
+    result = [{"id": one, "from_name": "box"} for one in (*first, *other, drawn)]
+    assert spared(control, result, 7) == 5
+    assert spared(control, result, 8) == 4  # of another task's box
+    assert spared(control, [{"id": one, "from_name": "other"} for one in first], 7) == 0
+    assert spared(control, [{"from_name": "box"}], 7) == 0
+    again = list(islice(new_ids(key_of(7, "box", drawn), first), 2))
+    assert spared(control, [{"id": one, "from_name": "box"} for one in (*again, drawn)], 7) == 2
 
 
 def test_spans_are_found_by_letters_and_never_within_words() -> None:
@@ -64,6 +70,16 @@ def test_spans_are_found_by_letters_and_never_within_words() -> None:
     assert marked("a.b (x) a.b", "a.b") == [("a.b", 1.0)]
     assert marked("😀 Bob and Bob", "Bob") == [("Bob", 1.0)]
     assert marked("x  y", "  ") == []
+
+
+def test_words_end_where_nodes_of_a_page_do_and_spans_where_turns_do() -> None:
+    text = "ParisRome ParisAda Pariss"
+    assert marked(text, "Rome") == []
+    start, breaks = text.index("Rome"), (5, 9, 15)
+    found = propose(text, (0, 5), [], breaks=breaks)
+    assert [(text[one.start : one.end], one.start) for one in found] == [("Paris", 10), ("Pariss", 19)]
+    assert propose(text, (start, start + 4), [], breaks=breaks) == []
+    assert marked("New York. New\x1eYork. New\nYork.", "New York") == [("New\nYork", 1.0)]
 
 
 def test_spans_alike_in_meaning_come_with_what_the_encoder_says() -> None:
@@ -108,6 +124,27 @@ def test_captions_are_completed_as_most_did_and_what_was_written_stays() -> None
     assert complete("A cat", earlier) is None
 
 
+def test_another_caption_is_the_model_s_or_the_nearest_and_what_was_written_stays() -> None:
+    earlier = ["A dog on a beach.", "A dog on a beach.", "A dog on the beach.", "Two cats."]
+    said = [("A dog runs.", 0.7)]
+
+    def told(*texts: str, own: Sequence[tuple[str, float]] = (), room: bool = True) -> list[str] | None:
+        found = reply(texts, earlier, lambda: own, room=room)
+        return found[0] if found is not None else None
+
+    assert told("One dog on a beach.") == ["One dog on a beach.", "A dog on a beach."]
+    assert told("One dog on a beach.", room=False) is None
+    assert told("One dog on a beach.", own=said) == ["One dog on a beach.", "A dog runs."]
+    assert told("Nothing of the kind.") is None
+    assert told("a  DOG runs.", own=said) is None
+    assert told("A dog runs.", "It runs.", own=said) is None  # it stands there already
+    assert told("A dog on") == ["A dog on a beach."]
+    assert told("A dog", own=said) == ["A dog runs."]
+    assert told("?", own=said) == ["A dog runs."]
+    assert told("Two cats.", "...", own=said) == ["Two cats.", "A dog runs."]
+    assert told("?") is None
+
+
 def test_recent_texts_are_bounded_and_apart_by_project() -> None:
     recent = Recent()
     for number in range(MOST_TEXTS + 5):
@@ -150,6 +187,18 @@ def test_images_are_kept_within_the_budget_and_computed_once() -> None:
     assert cache.nbytes <= 2 * SMALL.nbytes + 150
     assert cache.pixels("a", SMALL.copy) is not pixels
     cache.forget("a")
+    cache.close()
+
+
+def test_two_who_read_an_image_at_once_share_what_is_computed_of_it() -> None:
+    cache = ImageCache(10**6)
+    kept: list[Pixels] = []
+
+    def slowly() -> Pixels:
+        kept.append(cache.pixels("a", SMALL.copy))  # by somebody else, meanwhile
+        return SMALL.copy()
+
+    assert cache.pixels("a", slowly) is kept[0]
     cache.close()
 
 

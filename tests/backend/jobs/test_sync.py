@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from itertools import islice
 from typing import Any
 
 import pytest
 
+from backend.interactive.ids import key_of, new_ids
+from backend.interactive.ready import READY
 from backend.jobs.shown import ShownLog
 from backend.projects.judgement import Outcome
 from backend.projects.provenance import Provenance
+from backend.projects.record import ProjectRecord
 from backend.projects.roles import Role, RolePolicy
 from backend.store.ledger import Judged
 from tests.backend.jobs.laboratory import SAMPLES, Laboratory
@@ -194,6 +198,32 @@ def test_annotation_saved_again_is_judged_again(laboratory: Laboratory) -> None:
     laboratory.sync()
     assert judged(laboratory)[task].outcome is Outcome.CORRECTED
     assert len(laboratory.parts.ledger.read(laboratory.uid)) == 2
+
+
+def test_a_span_and_what_was_proposed_for_it_are_one_action(laboratory: Laboratory) -> None:
+    """Marked by hand, each is one."""
+    project, (task, other) = laboratory.project, laboratory.tasks[:2]
+    xml = READY["spans"].xml
+    project.patch(label_config=xml)
+    laboratory.parts.records.put(ProjectRecord(laboratory.uid, "test", xml))
+    by_hand = [f"byhand000{number}" for number in range(4)]
+    proposed = list(islice(new_ids(key_of(task, "entity", by_hand[1]), ()), 2))
+    for one, ids in ((task, [*by_hand[:2], *proposed]), (other, by_hand)):
+        regions = [
+            {
+                "id": identifier, "from_name": "entity", "to_name": "text", "type": "labels",
+                "value": {"start": at, "end": at + 1, "labels": ["Place"]},
+            }
+            for at, identifier in enumerate(ids)
+        ]  # fmt: skip
+        body = {"task": one, "result": regions[:1], "score": 0.5, "model_version": VERSION}
+        row = project.studio.call("POST", "/api/predictions/", json=body)["id"]
+        project.annotate(one, result=regions, parent_prediction=row)
+    laboratory.sync()
+    assert [(judged(laboratory)[one].outcome, judged(laboratory)[one].edits) for one in (task, other)] == [
+        (Outcome.CORRECTED, 1),
+        (Outcome.CORRECTED, 3),
+    ]
 
 
 def test_thorough_sync_gives_the_same(laboratory: Laboratory) -> None:
