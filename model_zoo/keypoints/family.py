@@ -59,8 +59,8 @@ class YoloPoseFamily(BasedFamily):
         known = sum(at >= 0 for at in meaning.points)
         if not base.pretrained or known < coco.ENOUGH * len(labels) or not known or not any(meaning.kinds):
             return None
-        shape = _shape(labels, whole=False)
-        head = build(channels_of(base), shape, 0).requires_grad_(False)
+        shape = _shape(labels)
+        head = build(channels_of(base, shape), shape, 0).requires_grad_(False)
         return PoseModel(self, labels, base, head, shape, KNOWN_SIDE, meaning)
 
     def load(self, folder: Path, labels: LabelSpace | None = None) -> Model:
@@ -112,14 +112,14 @@ class YoloPoseFamily(BasedFamily):
             own = replace(hyper, image_size=KNOWN_SIDE, views=hyper.views or KNOWN_VIEWS, turn=0.0)
             own = replace(own, learning_rate=hyper.learning_rate * KNOWN_RATE)
             own = replace(own, epochs=own.epochs or max(round(KNOWN_STEPS * own.batch / len(examples)), 1))
-            shape = _shape(labels, whole=False, width=hyper.width)
+            shape = _shape(labels, hyper.width)
             material = gather(base, examples, labels, sizes, shape, own, seed, course, meaning)
             learnt = learn(material, own, _steps(own, len(examples)), seed, course)
             tried.append((_score(learnt.outputs, examples, labels), learnt, shape, own, meaning))
             if hyper.points == KNOWN or tried[0][0] >= GOOD or len(examples) < 2:
                 return tried[0][1:]
         own = paced(hyper, len(examples))
-        shape = _shape(labels, whole=True, width=hyper.width)
+        shape = Shape(len(kinds_of(labels)), len(labels), True, hyper.width, _alone(examples), not base.pretrained)
         material = gather(base, examples, labels, sizes, shape, own, seed, course)
         learnt = learn(material, own, _steps(own, len(examples)), seed, course)
         tried.append((_score(learnt.outputs, examples, labels), learnt, shape, own, None))
@@ -142,8 +142,14 @@ def _on_random(architecture: str) -> str:
     )
 
 
-def _shape(labels: LabelSpace, *, whole: bool, width: int = 48) -> Shape:
-    return Shape(len(kinds_of(labels)), len(labels), whole, width)
+def _shape(labels: LabelSpace, width: int = 48) -> Shape:
+    """That of a head for what the pretrained one finds."""
+    return Shape(len(kinds_of(labels)), len(labels), False, width)
+
+
+def _alone(examples: Sequence[PoseExample]) -> bool:
+    """Whether no image has more than one object."""
+    return len(examples) > 1 and all(len(example.poses) <= 1 for example in examples)
 
 
 def _steps(hyper: Hyperparameters, count: int) -> int:
