@@ -23,7 +23,7 @@ from model_zoo.object_detection import bases
 from model_zoo.object_detection.based import BasedFamily
 from model_zoo.object_detection.bases import Base
 from model_zoo.object_detection.course import Course
-from model_zoo.poses import UNKNOWN, frames, points_of, sigmas, truth_of
+from model_zoo.poses import UNKNOWN, frames, points_of, sigmas, swapped, truth_of
 from model_zoo.postprocess.keypoints import KeypointPostprocess, kinds_of
 from model_zoo.recipes import Recipe
 from model_zoo.types import Example, FloatArray, LabelSpace, PoseExample, PoseOutput, TaskKind
@@ -80,7 +80,9 @@ class YoloPoseFamily(BasedFamily):
         checked = _checked(examples, labels)
         base = self.base()
         sizes = [image_size(example.item.input) for example in checked]
-        hyper = settle(recipe, _extents(checked, sizes), _turn(checked, labels))
+        hyper = settle(
+            recipe, _extents(checked, sizes), _turn(checked, labels, bool(recipe.overrides.get("mirror", True)))
+        )
         course = Course(watch)
         learnt, shape, hyper, meaning = self._better(base, checked, labels, sizes, hyper, seed, course)
         watch.report(Progress(1.0, f"trained on {len(checked)} images", learnt.loss))
@@ -180,15 +182,18 @@ def _extents(examples: Sequence[PoseExample], sizes: Sizes) -> FloatArray:
     return extents
 
 
-def _turn(examples: Sequence[PoseExample], labels: LabelSpace) -> float:
-    """How far views may turn, by which way the objects lie."""
+def _turn(examples: Sequence[PoseExample], labels: LabelSpace, mirrored: bool) -> float:
+    """How far views, mirrored or not, may turn, by which way the objects lie."""
     places, states = points_of([pose for example in examples for pose in example.poses], labels.names)
     known = states > UNKNOWN
+    mirror = (swapped(labels.names) if mirrored else None) or ()
     pairs = [
-        (places[:, first] - places[:, second])[known[:, first] & known[:, second]]
+        (first, second, (places[:, first] - places[:, second])[known[:, first] & known[:, second]])
         for first, second in combinations(range(len(labels)), 2)
     ]
-    return turn_for(sorted(pairs, key=len, reverse=True)[:PAIRS])
+    pairs.sort(key=lambda pair: len(pair[2]), reverse=True)
+    facing = [ways for *both, ways in pairs if mirror and all(mirror[at] == at for at in both)]
+    return turn_for([ways for *_, ways in pairs[:PAIRS]], facing[:PAIRS])
 
 
 def _checked(examples: Sequence[Example], labels: LabelSpace) -> list[PoseExample]:

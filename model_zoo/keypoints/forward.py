@@ -133,24 +133,22 @@ def _snapped(
     peaks = np.where(heat == maximum_filter(heat, size=(1, 3, 3)), heat, 0.0).reshape(count, -1)
     best = np.argsort(-peaks, axis=1, kind="stable")[:, :PEAKS]
     rows, columns = np.divmod(best, wide)
-    places = np.empty((count, best.shape[1], 2))
-    for column in range(count):
-        for at, (row, line) in enumerate(zip(rows[column], columns[column], strict=True)):
-            near = slice(max(row - 1, 0), row + 2), slice(max(line - 1, 0), line + 2)
-            voice = heat[column][near] / heat[column][near].sum()
-            down, across = np.mgrid[near] + 0.5
-            places[column, at] = (
-                ((across + refined[column, 0][near]) * voice).sum(),
-                ((down + refined[column, 1][near]) * voice).sum(),
-            )
+    each = np.arange(count)
+    around, beside = (one.ravel() for one in np.mgrid[-1:2, -1:2])
+    below, right = rows[..., None] + around, columns[..., None] + beside
+    within = (below >= 0) & (below < high) & (right >= 0) & (right < wide)
+    cells = each[:, None, None], np.clip(below, 0, high - 1), np.clip(right, 0, wide - 1)
+    voice = heat[cells] * within
+    voice = voice / np.maximum(voice.sum(axis=2, keepdims=True), 1e-9)
+    across, down = right + 0.5 + refined[:, 0][cells], below + 0.5 + refined[:, 1][cells]
+    places = np.stack([(across * voice).sum(axis=2), (down * voice).sum(axis=2)], axis=2)
     distance = np.square(points[:, :, None] - places[None]).sum(-1) / np.square(sizes)[:, None, None]
     heights = np.take_along_axis(peaks, best, axis=1)
     weighed = heights[None] * np.exp(-distance / (2 * (ALONE if alone else WINDOW) ** 2))
     chosen = weighed.argmax(axis=2)
-    each = np.arange(count)[None]
     found = weighed.max(axis=2) >= FAINT
-    moved: FloatArray = np.where(found[..., None], places[each, chosen], points).astype(np.float32)
-    return moved, np.where(found, heights[each, chosen], 0.0).astype(np.float32)
+    moved: FloatArray = np.where(found[..., None], places[each[None], chosen], points).astype(np.float32)
+    return moved, np.where(found, heights[each[None], chosen], 0.0).astype(np.float32)
 
 
 def _told(
