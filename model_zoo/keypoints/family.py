@@ -121,7 +121,7 @@ class YoloPoseFamily(BasedFamily):
             if hyper.points == KNOWN or tried[0][0] >= GOOD or len(examples) < 2:
                 return tried[0][1:]
         own = paced(hyper, len(examples))
-        shape = Shape(len(kinds_of(labels)), len(labels), True, hyper.width, _alone(examples), not base.pretrained)
+        shape = Shape(len(kinds_of(labels)), len(labels), True, hyper.width, _alone(examples))
         material = gather(base, examples, labels, sizes, shape, own, seed, course)
         learnt = learn(material, own, _steps(own, len(examples)), seed, course)
         tried.append((_score(learnt.outputs, examples, labels), learnt, shape, own, None))
@@ -139,8 +139,9 @@ class YoloPoseV1(YoloPoseFamily):
 def _on_random(architecture: str) -> str:
     """What people are told of points that nothing pretrained finds."""
     return (
-        "No pretrained network was found, so points are learnt on random weights, which stay as they are, and will "
-        f"mostly be wrong. Put a file such as {architecture}.pt into PRELABEL_WEIGHTS_DIR."
+        "No pretrained network was found, so points are learnt on random weights and the pixels themselves: what has a "
+        "colour of its own is found, and of all else nothing is shown until enough is labelled. Put a file such as "
+        f"{architecture}.pt into PRELABEL_WEIGHTS_DIR."
     )
 
 

@@ -38,9 +38,9 @@ PEAKS = 24
 """Highest peaks of a point's map that are looked at."""
 
 
-def whole(key: str, network: Network, head: Module, side: int, shape: Shape) -> Program:
+def whole(key: str, network: Network, head: Module, side: int) -> Program:
     """From pixels (n, height, width, 3) to the head's maps (n, channels, h, w)."""
-    return Program(key, lambda: _whole(network, head, shape), lambda: probes(side), TOLERANCES[3:], COARSE[3:])
+    return Program(key, lambda: _whole(network, head), lambda: probes(side), TOLERANCES[3:], COARSE[3:])
 
 
 def known(key: str, network: Network, head: Module, side: int) -> Program:
@@ -172,7 +172,7 @@ def _sigmoid(values: Any) -> Any:
     return 1 / (1 + np.exp(-np.clip(values, -60, 60)))
 
 
-def _whole(network: Network, head: Module, shape: Shape) -> Module:
+def _whole(network: Network, head: Module) -> Module:
     import torch
 
     cell = min(network.strides)
@@ -186,7 +186,7 @@ def _whole(network: Network, head: Module, shape: Shape) -> Module:
         def forward(self, pixels: torch.Tensor) -> torch.Tensor:
             images = pixels.permute(0, 3, 1, 2).float().div(255)
             levels = network.pyramid(network.backbone(images))
-            maps: torch.Tensor = self.head([*levels, patches(images, cell)] if shape.patches else levels)
+            maps: torch.Tensor = self.head([*levels, patches(images, cell)])
             return maps
 
     return Forward().eval()

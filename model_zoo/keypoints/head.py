@@ -24,15 +24,13 @@ RARE = -4.0
 class Shape:
     """`kinds` of objects with `points` each. `whole` where objects are found by this head; else another one finds them,
     and only what is known of their points is learnt. `alone` where no image has more than one object, so that a point
-    is wherever its map says; `patches` where the head looks at the pixels, too, for want of a network that knows
-    anything."""
+    is wherever its map says."""
 
     kinds: int
     points: int
     whole: bool
     width: int = 48
     alone: bool = False
-    patches: bool = False
 
     @property
     def objects(self) -> dict[str, int]:
@@ -61,7 +59,8 @@ class Shape:
 
 
 def patches(images: Tensor, cell: int) -> Tensor:
-    """The pixels of images (b, 3, h, w) as a level: those of each cell of `cell` by `cell` as its channels."""
+    """The pixels of images (b, 3, h, w) as a level: those of a cell of `cell` by `cell` are its channels. A pretrained
+    network has learnt to overlook colours, by which people often tell points apart."""
     from torch.nn.functional import pixel_unshuffle
 
     return pixel_unshuffle(images, cell)

@@ -82,7 +82,7 @@ def gather(
     images = pictures(examples, labels, hyper.image_size, course.check)
     how = hyper.augmentation(swapped(labels.names))
     seen = views(images, fold, hyper.views, hyper.image_size, how, seed)
-    cache = (_Patched if shape.patches else Levels)(base.network, seen, course.cached(len(seen)))
+    cache = (_Patched if shape.whole else Levels)(base.network, seen, course.cached(len(seen)))
     made = Material(base, labels, shape, cache, fold, count, sizes, meaning)
     if meaning is None:
         return made

@@ -57,10 +57,8 @@ class PoseModel(FittedModel):
         self.meaning = meaning
         key = f"{base.name}:{_identity(base, head)}"
         self.stride = max(base.network.strides)
-        if meaning is None:
-            self.program = forward.whole(key, base.network, head, side, shape)
-        else:
-            self.program = forward.known(key, base.network, head, side)
+        make = forward.whole if meaning is None else forward.known
+        self.program = make(key, base.network, head, side)
 
     def output_of(self, fitted: Fitted, arrays: Sequence[Array]) -> PoseOutput:
         return read(fitted, arrays, self.shape, self.meaning)
@@ -73,7 +71,6 @@ class PoseModel(FittedModel):
             "side": self.side,
             "width": self.shape.width,
             "alone": self.shape.alone,
-            "patches": self.shape.patches,
             "points": list(meaning.points) if meaning else None,
             "kinds": [list(row) for row in meaning.kinds] if meaning else None,
         }
@@ -102,7 +99,7 @@ def load(owner: YoloPoseFamily, folder: Path, labels: LabelSpace | None) -> Pose
     try:
         name, digest = str(found.settings["base"]), str(found.settings["digest"])
         side, width = int(found.settings["side"]), int(found.settings["width"])
-        alone, patches = bool(found.settings["alone"]), bool(found.settings["patches"])
+        alone = bool(found.settings["alone"])
         points, kinds = found.settings["points"], found.settings["kinds"]
         meaning = None
         if points is not None:
@@ -118,7 +115,7 @@ def load(owner: YoloPoseFamily, folder: Path, labels: LabelSpace | None) -> Pose
             f"Got points trained on {name} with the digest {digest[:12]}, and the weights found here "
             f"({base.origin}) have {base.digest[:12]}; put those weights back, or train again."
         )
-    shape = Shape(len(kinds_of(found.labels)), len(found.labels), meaning is None, width, alone, patches)
+    shape = Shape(len(kinds_of(found.labels)), len(found.labels), meaning is None, width, alone)
     head = build(channels_of(base, shape), shape, 0)
     try:
         head.load_state_dict({key: torch.from_numpy(array.copy()) for key, array in found.arrays.items()})
@@ -133,7 +130,7 @@ def load(owner: YoloPoseFamily, folder: Path, labels: LabelSpace | None) -> Pose
 def channels_of(base: Base, shape: Shape) -> list[int]:
     """How many channels the levels have that a head of that shape lies on."""
     levels = [branch[0].conv.in_channels for branch in base.network.head.cv2]
-    return [*levels, 3 * min(base.network.strides) ** 2] if shape.patches else levels
+    return [*levels, 3 * min(base.network.strides) ** 2] if shape.whole else levels
 
 
 def _identity(base: Base, head: Module) -> str:
