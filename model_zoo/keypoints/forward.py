@@ -67,9 +67,11 @@ def from_maps(fitted: Fitted, maps: FloatArray, shape: Shape, stride: float) -> 
     points, heights = _snapped(told, (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=1.0), parts, shape.alone)
     odds = np.zeros((len(rows), shape.points), np.float32)
     located, seen = (_told(parts, name, home, points, odds) for name in ("located", "seen"))
-    # Located by people is one thing, found by the map another; a point is shown for both.
+    # Located by people is one thing, found by the map another; a point is shown for both, an object for its points.
     located = located * heights
-    return _output(fitted, boxes * stride, centres[:, rows, columns].T, points * stride, located, seen)
+    sure = centres[:, rows, columns].T * located.mean(axis=1, keepdims=True)
+    best = np.argsort(-sure.max(axis=1), kind="stable")
+    return _output(fitted, (boxes * stride)[best], sure[best], (points * stride)[best], located[best], seen[best])
 
 
 def from_known(

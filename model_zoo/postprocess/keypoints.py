@@ -262,7 +262,7 @@ def _fitted(points: _Points) -> tuple[float, float]:
         return float(THRESHOLDS[int((np.array(scores) - doubts).argmax())])
 
     located = best([float(((points.located >= least) == points.right).mean()) for least in THRESHOLDS])
-    located = _trusted(points, located)
+    located = _trusted(points, max(located, HALF))
     if not known.any():
         return located, USUAL
     visible = points.states[known] == SEEN
