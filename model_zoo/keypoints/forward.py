@@ -68,8 +68,9 @@ def from_maps(fitted: Fitted, maps: FloatArray, shape: Shape, stride: float) -> 
     odds = np.zeros((len(rows), shape.points), np.float32)
     located, seen = (_told(parts, name, home, points, odds) for name in ("located", "seen"))
     # Located by people is one thing, found by the map another; a point is shown for both, an object for its points.
+    found = (located * heights).sum(axis=1, keepdims=True) / np.maximum(located.sum(axis=1, keepdims=True), 1e-6)
     located = located * heights
-    sure = centres[:, rows, columns].T * located.mean(axis=1, keepdims=True)
+    sure = centres[:, rows, columns].T * found
     best = np.argsort(-sure.max(axis=1), kind="stable")
     return _output(fitted, (boxes * stride)[best], sure[best], (points * stride)[best], located[best], seen[best])
 

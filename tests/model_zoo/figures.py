@@ -17,7 +17,7 @@ UNVARIED = {
     "mirror": False,
 }  # fmt: skip
 """The images as they are."""
-SEGMENTER = {**UNVARIED, "freeze": "boxes", "epochs": 16}
+SEGMENTER = {**UNVARIED, "freeze": "boxes", "epochs": 30, "learning_rate": 5e-3}
 POINTER = {**UNVARIED, "turn": 0.0, "width": 16, "epochs": 40, "learning_rate": 2e-2}
 
 HOSTILE = [
