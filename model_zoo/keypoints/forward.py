@@ -128,7 +128,7 @@ def _snapped(
     matter to an object `alone`, and how high that is (n, k); around it a cell and its neighbours say together where the
     point is, each as loudly as it is sure.
     """
-    from scipy.ndimage import maximum_filter  # type: ignore[import-untyped]  # it has no types
+    from scipy.ndimage import maximum_filter
 
     heat = _sigmoid(parts["heat"])
     count, high, wide = heat.shape
