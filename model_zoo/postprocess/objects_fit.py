@@ -138,18 +138,22 @@ def trusted(
     least: tuple[float, ...],
     grid: npt.NDArray[np.float64] = THRESHOLDS,
 ) -> tuple[float, ...]:
-    """The thresholds raised, within `grid`, until most of what each label shows is right; `NEVER` where none does."""
+    """The thresholds raised, within `grid`, until most of what each label shows is right, or all labels where it has too
+    few boxes of its own; `NEVER` where none does."""
     confidence = _calibrated(evidence, calibration)
 
-    def raised(label: int, threshold: float) -> float:
-        own = evidence.label == label
+    def raised(chosen: npt.NDArray[np.bool_], threshold: float) -> float:
         for higher in [threshold, *(float(one) for one in grid if one > threshold)]:
-            shown = own & (confidence >= higher)
+            shown = chosen & (confidence >= higher)
             if (shown & evidence.right).sum() > HALF * shown.sum():
                 return higher
         return NEVER
 
-    return tuple(raised(label, threshold) for label, threshold in enumerate(least))
+    every = np.ones(len(confidence), np.bool_)
+    return tuple(
+        raised(evidence.label == index if evidence.true[index] >= ENOUGH else every, threshold)
+        for index, threshold in enumerate(least)
+    )
 
 
 def _calibrated(evidence: Evidence, calibration: Calibration) -> FloatArray:
