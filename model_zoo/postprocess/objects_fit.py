@@ -138,8 +138,8 @@ def trusted(
     least: tuple[float, ...],
     grid: npt.NDArray[np.float64] = THRESHOLDS,
 ) -> tuple[float, ...]:
-    """The thresholds raised, within `grid`, until most of what each label shows is right, or all labels where it has too
-    few boxes of its own; `NEVER` where none does."""
+    """The thresholds raised, within `grid`, until most of what each label shows is right, or of what all show where it
+    has too few boxes of its own; `NEVER` where none does."""
     confidence = _calibrated(evidence, calibration)
 
     def raised(chosen: npt.NDArray[np.bool_], threshold: float) -> float:
