@@ -71,7 +71,7 @@ def from_maps(fitted: Fitted, maps: FloatArray, shape: Shape, stride: float) -> 
     found = (located * heights).sum(axis=1, keepdims=True) / np.maximum(located.sum(axis=1, keepdims=True), 1e-6)
     located = located * heights
     sure = centres[:, rows, columns].T * found
-    best = np.argsort(-sure.max(axis=1), kind="stable")
+    best = np.argsort(-sure.max(axis=1), kind="stable")[: 1 if shape.alone else MOST]
     return _output(fitted, (boxes * stride)[best], sure[best], (points * stride)[best], located[best], seen[best])
 
 

@@ -40,7 +40,8 @@ TRAINING = 300.0
 CONFIG = """
 <View>
   <Image name="image" value="$image"/>
-  <KeyPointLabels name="points" toName="image" prelabel_image_size="320" prelabel_views="6" prelabel_folds="2">
+  <KeyPointLabels name="points" toName="image" prelabel_image_size="256" prelabel_views="5" prelabel_epochs="80"
+                  prelabel_folds="2">
     <Label value="Nose" background="red"/><Label value="Tail" background="blue"/>
   </KeyPointLabels>
   <Choices name="seen" toName="image" perRegion="true" whenTagName="points">
