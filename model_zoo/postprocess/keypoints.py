@@ -50,8 +50,10 @@ THRESHOLDS = np.round(np.arange(0.05, 0.96, 0.05), 2)
 HELD = 0.05
 """Share of points that a threshold one away from the usual must tell rightly in addition: few images say little."""
 RIGHT = 0.5
-"""Object keypoint similarity from which on a found object is the true one; an overlap, where that has no points. And
-closeness from which on a point is where it should be."""
+"""Object keypoint similarity from which on a found object is the true one; an overlap, where that has no points."""
+NEAR = 0.1
+"""Closeness from which on a point is where it should be, give or take what people move it by: twice as far from there
+as is half of it."""
 OVERLAP = 0.65
 """As in Ultralytics' validation of poses: people stand closer than things."""
 SINGLE = 2
@@ -238,7 +240,7 @@ def _compared(
 ) -> _Points:
     """The points of candidates `rows` (n,) beside those of the objects `true` (n,) that they are taken for."""
     states = truth.states[true]
-    near = closeness(output.points[rows], truth.places[true], areas(truth.frames[true]), sigma) >= RIGHT
+    near = closeness(output.points[rows], truth.places[true], areas(truth.frames[true]), sigma) >= NEAR
     return _Points(output.located[rows], output.seen[rows], states, near & (states > UNKNOWN))
 
 
