@@ -52,8 +52,8 @@ HELD = 0.05
 RIGHT = 0.5
 """Object keypoint similarity from which on a found object is the true one; an overlap, where that has no points."""
 NEAR = 0.1
-"""Closeness from which on a point is where it should be, give or take what people move it by: twice as far from there
-as is half of it."""
+"""Closeness from which on a point is where it should be: twice the distance at which it is one half. Those of people
+were called visible, occluded or out of view rightly in 79 % so, and in 75 % from one half on."""
 OVERLAP = 0.65
 """As in Ultralytics' validation of poses: people stand closer than things."""
 SINGLE = 2
