@@ -1,11 +1,14 @@
-"""Squares on grey, painted and with marked corners, which a tiny network learns by heart in a second."""
+"""Squares on grey, painted and with marked corners, which a tiny network learns by heart in a second; and what of
+examples and outputs of any kind is compared."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from model_zoo.masks import mask_of
-from model_zoo.types import InstanceExample, Item, Keypoint, Pose, PoseExample
+from model_zoo.types import Example, InstanceExample, Item, Keypoint, Output, Pose, PoseExample
 
 SIDE = 64
 SHADES = ("bright 🔆", "dark")
@@ -57,3 +60,24 @@ def marked() -> list[PoseExample]:
         points = tuple(Keypoint(name, float(x), float(top)) for name, x in places.items())
         made.append(PoseExample(item, (Pose(points if number < 3 else points[:1]),)))
     return made
+
+
+def is_of(example: Example, label: str) -> bool:
+    """Whether all that is said of the example is this label, and something is."""
+    regions = next(value for value in vars(example).values() if isinstance(value, tuple))
+    parts = [part for region in regions for part in (region.points if isinstance(region, Pose) else (region,))]
+    return {part.label for part in parts} == {label}
+
+
+def assert_near(outputs: Sequence[Output], others: Sequence[Output]) -> None:
+    """Every array within 1e-4 of its largest value, for places are in pixels; pictures of masks, which are in half
+    precision, within 1e-3. Of candidates for objects the best alone: rounding decides the order of those as likely."""
+    for output, other in zip(outputs, others, strict=True):
+        candidates = len(output.boxes) if hasattr(output, "boxes") else -1
+        for name, found in vars(output).items():
+            if not isinstance(found, np.ndarray):
+                continue
+            wanted = getattr(other, name)
+            rows = slice(0, 1) if len(found) == candidates else slice(None)
+            near = (1e-3 if found.dtype == np.float16 else 1e-4) * max(1.0, float(np.abs(wanted).max(initial=0.0)))
+            np.testing.assert_allclose(found[rows], wanted[rows], atol=near, rtol=0)

@@ -28,7 +28,6 @@ from model_zoo.types import (
     Item,
     LabelSpace,
     Output,
-    Pose,
     TaskKind,
 )
 from tests.model_zoo import figures
@@ -266,15 +265,6 @@ def numbers(outputs: Sequence[Output]) -> list[list[npt.NDArray[Any]]]:
     return [[value for value in vars(output).values() if isinstance(value, np.ndarray)] for output in outputs]
 
 
-def best(outputs: Sequence[Output]) -> list[list[npt.NDArray[Any]]]:
-    """The same, of candidates for objects the best alone: rounding decides the order of those that are as likely."""
-    count = [len(output.boxes) if hasattr(output, "boxes") else -1 for output in outputs]
-    return [
-        [array[:1] if len(array) == candidates else array for array in arrays]
-        for arrays, candidates in zip(numbers(outputs), count, strict=True)
-    ]
-
-
 def alike(first: Sequence[Output], second: Sequence[Output]) -> None:
     for one, other in zip(numbers(first), numbers(second), strict=True):
         for array, wanted in zip(one, other, strict=True):
@@ -317,12 +307,7 @@ class TestEveryKind:
         _, kind, trained, _ = made
         inputs = [example.item for example in kind.examples()]
         apart = [output for item in inputs for output in trained.model.predict([item])]
-        for one, other in zip(best(trained.model.predict(inputs)), best(apart), strict=True):
-            for array, wanted in zip(one, other, strict=True):
-                # Places are in pixels, pictures of masks in half precision.
-                coarse = 1e-3 if wanted.dtype == np.float16 else 1e-4
-                near = coarse * max(1.0, float(np.abs(wanted).max(initial=0.0)))
-                np.testing.assert_allclose(array, wanted, atol=near, rtol=0)
+        figures.assert_near(trained.model.predict(inputs), apart)
         assert trained.model.predict([]) == []
 
     def test_deterministic_under_a_seed(self, made: Made) -> None:
@@ -335,7 +320,7 @@ class TestEveryKind:
 
     def test_one_label_only(self, made: Made) -> None:
         chosen, kind, _, _ = made
-        only = [example for example in kind.examples() if is_of(example, kind.labels[0])]
+        only = [example for example in kind.examples() if figures.is_of(example, kind.labels[0])]
         trained = chosen.train(only, LabelSpace(kind.labels[:1]), Recipe(overrides=kind.overrides))
         assert len(trained.model.predict([only[0].item])) == 1
 
@@ -362,10 +347,3 @@ class TestEveryKind:
         _, kind, trained, _ = made
         outputs = trained.model.predict([trained.model.prepare(item) for item in kind.hostile])
         assert all(np.isfinite(array).all() for arrays in numbers(outputs) for array in arrays)
-
-
-def is_of(example: Example, label: str) -> bool:
-    """Whether all that is said of the example is this label, and something is."""
-    regions = next(value for value in vars(example).values() if isinstance(value, tuple))
-    parts = [part for region in regions for part in (region.points if isinstance(region, Pose) else (region,))]
-    return {part.label for part in parts} == {label}
