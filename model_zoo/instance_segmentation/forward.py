@@ -25,12 +25,14 @@ SAME = 0.9
 """Overlap of boxes of one label from which on they are as good as the same: no postprocessing lets both stand."""
 TOLERANCES = (*forward.TOLERANCES, 0.05, 0.05)
 """Pixels, probability, and of coefficients and pictures by which a compiled form may differ."""
+COARSE = (*forward.COARSE, 0.05, 0.05)
+"""The same in the mean over all cells, in bfloat16."""
 
 
 def program(key: str, network: Network, side: int) -> Program:
     """From pixels (n, height, width, 3) to corners (n, cells, 4) in them, probabilities (n, cells, labels),
     coefficients (n, k, cells) and pictures (n, k, height / 4, width / 4)."""
-    return Program(key, lambda: _module(network), lambda: forward.probes(side), TOLERANCES)
+    return Program(key, lambda: _module(network), lambda: forward.probes(side), TOLERANCES, COARSE)
 
 
 def look_for_masks(network: Network, levels: Sequence[Tensor], fitted: Fitted) -> InstanceOutput:

@@ -23,7 +23,7 @@ from model_zoo.object_detection import bases
 from model_zoo.object_detection.based import BasedFamily
 from model_zoo.object_detection.bases import Base
 from model_zoo.object_detection.course import Course
-from model_zoo.poses import UNKNOWN, frames, points_of, sigmas, truth_of
+from model_zoo.poses import UNKNOWN, frames, points_of, sigmas, swapped, truth_of
 from model_zoo.postprocess.keypoints import KeypointPostprocess, kinds_of
 from model_zoo.recipes import Recipe
 from model_zoo.types import Example, FloatArray, LabelSpace, PoseExample, PoseOutput, TaskKind
@@ -59,8 +59,8 @@ class YoloPoseFamily(BasedFamily):
         known = sum(at >= 0 for at in meaning.points)
         if not base.pretrained or known < coco.ENOUGH * len(labels) or not known or not any(meaning.kinds):
             return None
-        shape = _shape(labels, whole=False)
-        head = build(channels_of(base), shape, 0).requires_grad_(False)
+        shape = _shape(labels)
+        head = build(channels_of(base, shape), shape, 0).requires_grad_(False)
         return PoseModel(self, labels, base, head, shape, KNOWN_SIDE, meaning)
 
     def load(self, folder: Path, labels: LabelSpace | None = None) -> Model:
@@ -80,7 +80,9 @@ class YoloPoseFamily(BasedFamily):
         checked = _checked(examples, labels)
         base = self.base()
         sizes = [image_size(example.item.input) for example in checked]
-        hyper = settle(recipe, _extents(checked, sizes), _turn(checked, labels))
+        hyper = settle(
+            recipe, _extents(checked, sizes), _turn(checked, labels, bool(recipe.overrides.get("mirror", True)))
+        )
         course = Course(watch)
         learnt, shape, hyper, meaning = self._better(base, checked, labels, sizes, hyper, seed, course)
         watch.report(Progress(1.0, f"trained on {len(checked)} images", learnt.loss))
@@ -112,14 +114,14 @@ class YoloPoseFamily(BasedFamily):
             own = replace(hyper, image_size=KNOWN_SIDE, views=hyper.views or KNOWN_VIEWS, turn=0.0)
             own = replace(own, learning_rate=hyper.learning_rate * KNOWN_RATE)
             own = replace(own, epochs=own.epochs or max(round(KNOWN_STEPS * own.batch / len(examples)), 1))
-            shape = _shape(labels, whole=False, width=hyper.width)
+            shape = _shape(labels, hyper.width)
             material = gather(base, examples, labels, sizes, shape, own, seed, course, meaning)
             learnt = learn(material, own, _steps(own, len(examples)), seed, course)
             tried.append((_score(learnt.outputs, examples, labels), learnt, shape, own, meaning))
             if hyper.points == KNOWN or tried[0][0] >= GOOD or len(examples) < 2:
                 return tried[0][1:]
         own = paced(hyper, len(examples))
-        shape = _shape(labels, whole=True, width=hyper.width)
+        shape = Shape(len(kinds_of(labels)), len(labels), True, hyper.width, _alone(examples))
         material = gather(base, examples, labels, sizes, shape, own, seed, course)
         learnt = learn(material, own, _steps(own, len(examples)), seed, course)
         tried.append((_score(learnt.outputs, examples, labels), learnt, shape, own, None))
@@ -137,13 +139,20 @@ class YoloPoseV1(YoloPoseFamily):
 def _on_random(architecture: str) -> str:
     """What people are told of points that nothing pretrained finds."""
     return (
-        "No pretrained network was found, so points are learnt on random weights, which stay as they are, and will "
-        f"mostly be wrong. Put a file such as {architecture}.pt into PRELABEL_WEIGHTS_DIR."
+        "No pretrained network was found, so points are learnt on random weights and the pixels themselves: what has a "
+        "colour of its own is found, and of all else nothing is shown until enough is labelled. Put a file such as "
+        f"{architecture}.pt into PRELABEL_WEIGHTS_DIR."
     )
 
 
-def _shape(labels: LabelSpace, *, whole: bool, width: int = 48) -> Shape:
-    return Shape(len(kinds_of(labels)), len(labels), whole, width)
+def _shape(labels: LabelSpace, width: int = 48) -> Shape:
+    """That of a head for what the pretrained one finds."""
+    return Shape(len(kinds_of(labels)), len(labels), False, width)
+
+
+def _alone(examples: Sequence[PoseExample]) -> bool:
+    """Whether no image has more than one object."""
+    return len(examples) > 1 and all(len(example.poses) <= 1 for example in examples)
 
 
 def _steps(hyper: Hyperparameters, count: int) -> int:
@@ -174,15 +183,18 @@ def _extents(examples: Sequence[PoseExample], sizes: Sizes) -> FloatArray:
     return extents
 
 
-def _turn(examples: Sequence[PoseExample], labels: LabelSpace) -> float:
-    """How far views may turn, by which way the objects lie."""
+def _turn(examples: Sequence[PoseExample], labels: LabelSpace, mirrored: bool) -> float:
+    """How far views, mirrored or not, may turn, by which way the objects lie."""
     places, states = points_of([pose for example in examples for pose in example.poses], labels.names)
     known = states > UNKNOWN
+    mirror = (swapped(labels.names) if mirrored else None) or ()
     pairs = [
-        (places[:, first] - places[:, second])[known[:, first] & known[:, second]]
+        (first, second, (places[:, first] - places[:, second])[known[:, first] & known[:, second]])
         for first, second in combinations(range(len(labels)), 2)
     ]
-    return turn_for(sorted(pairs, key=len, reverse=True)[:PAIRS])
+    pairs.sort(key=lambda pair: len(pair[2]), reverse=True)
+    facing = [ways for *both, ways in pairs if mirror and all(mirror[at] == at for at in both)]
+    return turn_for([ways for *_, ways in pairs[:PAIRS]], facing[:PAIRS])
 
 
 def _checked(examples: Sequence[Example], labels: LabelSpace) -> list[PoseExample]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model_zoo.keypoints.fitting import distances_of
-from model_zoo.keypoints.head import REACH, Shape
+from model_zoo.keypoints.head import REACH, Shape, patches
 from model_zoo.object_detection.forward import probes
 from model_zoo.object_detection.network import Network
 from model_zoo.object_detection.pixels import Fitted
@@ -25,22 +25,28 @@ LEAST = 0.001
 """Probability below which a candidate is dropped, as in Ultralytics' validation."""
 TOLERANCES = (0.5, 0.01, 0.5, 0.05)
 """Pixels, probability, pixels and map values by which a compiled form may differ."""
+COARSE = (2.0, 0.001, 2.0, 0.05)
+"""The same in the mean over all cells, in bfloat16."""
 WINDOW = 0.5
 """How far, in sizes of the object, a point's own map is believed against what the object's centre says of it: the
 standard deviation of a bell around that."""
+ALONE = 2.0
+"""The same where there is no other object that a point could belong to."""
 FAINT = 0.05
 """Height of a point's map, so weighed, below which the centre's word stands."""
+PEAKS = 24
+"""Highest peaks of a point's map that are looked at."""
 
 
 def whole(key: str, network: Network, head: Module, side: int) -> Program:
     """From pixels (n, height, width, 3) to the head's maps (n, channels, h, w)."""
-    return Program(key, lambda: _whole(network, head), lambda: probes(side), (0.05,))
+    return Program(key, lambda: _whole(network, head), lambda: probes(side), TOLERANCES[3:], COARSE[3:])
 
 
 def known(key: str, network: Network, head: Module, side: int) -> Program:
     """From pixels (n, height, width, 3) to what the pretrained head finds: corners (n, cells, 4), probabilities
     (n, cells, classes), and points (n, cells, 3 * points), x and y in pixels and log-odds; and the head's maps."""
-    return Program(key, lambda: _known(network, head), lambda: probes(side), TOLERANCES)
+    return Program(key, lambda: _known(network, head), lambda: probes(side), TOLERANCES, COARSE)
 
 
 def from_maps(fitted: Fitted, maps: FloatArray, shape: Shape, stride: float) -> PoseOutput:
@@ -57,10 +63,16 @@ def from_maps(fitted: Fitted, maps: FloatArray, shape: Shape, stride: float) -> 
     left, top, right, bottom = distances_of(parts["sides"][:, rows, columns])
     boxes = np.stack([home[:, 0] - left, home[:, 1] - top, home[:, 0] + right, home[:, 1] + bottom], axis=1)
     shifts = parts["shifts"][:, rows, columns].T.reshape(len(rows), shape.points, 2) * REACH
-    points = _snapped(home[:, None] + shifts, (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=1.0), parts)
+    told = home[:, None] + shifts
+    points, heights = _snapped(told, (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=1.0), parts, shape.alone)
     odds = np.zeros((len(rows), shape.points), np.float32)
     located, seen = (_told(parts, name, home, points, odds) for name in ("located", "seen"))
-    return _output(fitted, boxes * stride, centres[:, rows, columns].T, points * stride, located, seen)
+    # Located by people is one thing, found by the map another; a point is shown for both, an object for its points.
+    found = (located * heights).sum(axis=1, keepdims=True) / np.maximum(located.sum(axis=1, keepdims=True), 1e-6)
+    located = located * heights
+    sure = centres[:, rows, columns].T * found
+    best = np.argsort(-sure.max(axis=1), kind="stable")[: 1 if shape.alone else MOST]
+    return _output(fitted, (boxes * stride)[best], sure[best], (points * stride)[best], located[best], seen[best])
 
 
 def from_known(
@@ -109,28 +121,37 @@ def _output(
     )
 
 
-def _snapped(points: FloatArray, sizes: FloatArray, parts: dict[str, FloatArray]) -> FloatArray:
-    """Points (n, k, 2) in cells, moved to where their own maps are highest near by; there a cell and its neighbours say
-    together where the point is, each as loudly as it is sure."""
+def _snapped(
+    points: FloatArray, sizes: FloatArray, parts: dict[str, FloatArray], alone: bool
+) -> tuple[FloatArray, FloatArray]:
+    """Points (n, k, 2) in cells, moved to the peak of their own maps that is highest for its distance, which does not
+    matter to an object `alone`, and how high that is (n, k); around it a cell and its neighbours say together where the
+    point is, each as loudly as it is sure.
+    """
+    from scipy.ndimage import maximum_filter
+
     heat = _sigmoid(parts["heat"])
     count, high, wide = heat.shape
-    across, down = np.arange(wide) + 0.5, np.arange(high) + 0.5
     refined = parts["refined"].reshape(count, 2, high, wide)
-    snapped = points.copy()
-    for row, size in enumerate(sizes):
-        width = 2 * (WINDOW * size) ** 2
-        for column in range(count):
-            x, y = points[row, column]
-            bell = np.exp(-((down - y) ** 2) / width)[:, None] * np.exp(-((across - x) ** 2) / width)[None]
-            weighed = heat[column] * bell
-            top, left = np.unravel_index(int(weighed.argmax()), weighed.shape)
-            if weighed[top, left] < FAINT:
-                continue
-            near = slice(max(top - 1, 0), top + 2), slice(max(left - 1, 0), left + 2)
-            voice = heat[column][near] / heat[column][near].sum()
-            snapped[row, column, 0] = ((across[near[1]][None] + refined[column, 0][near]) * voice).sum()
-            snapped[row, column, 1] = ((down[near[0]][:, None] + refined[column, 1][near]) * voice).sum()
-    return snapped
+    peaks = np.where(heat == maximum_filter(heat, size=(1, 3, 3)), heat, 0.0).reshape(count, -1)
+    best = np.argsort(-peaks, axis=1, kind="stable")[:, :PEAKS]
+    rows, columns = np.divmod(best, wide)
+    each = np.arange(count)
+    around, beside = (one.ravel() for one in np.mgrid[-1:2, -1:2])
+    below, right = rows[..., None] + around, columns[..., None] + beside
+    within = (below >= 0) & (below < high) & (right >= 0) & (right < wide)
+    cells = each[:, None, None], np.clip(below, 0, high - 1), np.clip(right, 0, wide - 1)
+    voice = heat[cells] * within
+    voice = voice / np.maximum(voice.sum(axis=2, keepdims=True), 1e-9)
+    across, down = right + 0.5 + refined[:, 0][cells], below + 0.5 + refined[:, 1][cells]
+    places = np.stack([(across * voice).sum(axis=2), (down * voice).sum(axis=2)], axis=2)
+    distance = np.square(points[:, :, None] - places[None]).sum(-1) / np.square(sizes)[:, None, None]
+    heights = np.take_along_axis(peaks, best, axis=1)
+    weighed = heights[None] * np.exp(-distance / (2 * (ALONE if alone else WINDOW) ** 2))
+    chosen = weighed.argmax(axis=2)
+    found = weighed.max(axis=2) >= FAINT
+    moved: FloatArray = np.where(found[..., None], places[each[None], chosen], points).astype(np.float32)
+    return moved, np.where(found, heights[each[None], chosen], 0.0).astype(np.float32)
 
 
 def _told(
@@ -157,6 +178,8 @@ def _sigmoid(values: Any) -> Any:
 def _whole(network: Network, head: Module) -> Module:
     import torch
 
+    cell = min(network.strides)
+
     class Forward(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -164,8 +187,9 @@ def _whole(network: Network, head: Module) -> Module:
             self.head = head
 
         def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-            levels = network.pyramid(network.backbone(pixels.permute(0, 3, 1, 2).float().div(255)))
-            maps: torch.Tensor = self.head(levels)
+            images = pixels.permute(0, 3, 1, 2).float().div(255)
+            levels = network.pyramid(network.backbone(images))
+            maps: torch.Tensor = self.head([*levels, patches(images, cell)])
             return maps
 
     return Forward().eval()

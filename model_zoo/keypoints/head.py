@@ -23,12 +23,14 @@ RARE = -4.0
 @dataclass(frozen=True)
 class Shape:
     """`kinds` of objects with `points` each. `whole` where objects are found by this head; else another one finds them,
-    and only what is known of their points is learnt."""
+    and only what is known of their points is learnt. `alone` where no image has more than one object, so that a point
+    is wherever its map says."""
 
     kinds: int
     points: int
     whole: bool
     width: int = 48
+    alone: bool = False
 
     @property
     def objects(self) -> dict[str, int]:
@@ -54,6 +56,14 @@ class Shape:
             found[name] = maps[:, start : start + count]
             start += count
         return found
+
+
+def patches(images: Tensor, cell: int) -> Tensor:
+    """The pixels of images (b, 3, h, w) as a level: those of a cell of `cell` by `cell` are its channels. A pretrained
+    network has learnt to overlook colours, by which people often tell points apart."""
+    from torch.nn.functional import pixel_unshuffle
+
+    return pixel_unshuffle(images, cell)
 
 
 def build(channels: list[int], shape: Shape, seed: int) -> Module:

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from model_zoo.keypoints.fitting import Prior, fit
-from model_zoo.keypoints.head import Shape, build
+from model_zoo.keypoints.head import Shape, build, patches
 from model_zoo.keypoints.hyperparameters import Hyperparameters
 from model_zoo.keypoints.model import Meaning, channels_of, read
 from model_zoo.object_detection.bases import Base
-from model_zoo.object_detection.cache import Levels, View, decoded, views
+from model_zoo.object_detection.cache import Levels, View, as_batch, decoded, views
 from model_zoo.object_detection.course import Course
 from model_zoo.object_detection.marks import Marks
 from model_zoo.object_detection.pixels import Fitted
@@ -48,6 +48,14 @@ class Material:
     priors: Sequence[Prior] | None = None
 
 
+class _Patched(Levels):
+    """With the pixels themselves as a last level."""
+
+    def levels(self, chosen: Sequence[int]) -> list[Tensor]:
+        images = as_batch([self.seen[at].picture.pixels for at in chosen])
+        return [*super().levels(chosen), patches(images, min(self._network.strides))]
+
+
 @dataclass(frozen=True)
 class Learnt:
     """A head trained on all views, its loss, and an output for each image by a head that had not seen it, or None."""
@@ -74,7 +82,7 @@ def gather(
     images = pictures(examples, labels, hyper.image_size, course.check)
     how = hyper.augmentation(swapped(labels.names))
     seen = views(images, fold, hyper.views, hyper.image_size, how, seed)
-    cache = Levels(base.network, seen, course.cached(len(seen)))
+    cache = (_Patched if shape.whole else Levels)(base.network, seen, course.cached(len(seen)))
     made = Material(base, labels, shape, cache, fold, count, sizes, meaning)
     if meaning is None:
         return made
@@ -144,7 +152,7 @@ def _trained(
     seed: int,
     told: Callable[[float, float], None],
 ) -> tuple[Module, float]:
-    head = build(channels_of(material.base), material.shape, seed)
+    head = build(channels_of(material.base, material.shape), material.shape, seed)
     loss = fit(head, material.shape, material.cache, chosen, steps, hyper, seed, told, material.priors)
     return head, loss
 

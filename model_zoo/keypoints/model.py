@@ -56,8 +56,8 @@ class PoseModel(FittedModel):
         self.side = side
         self.meaning = meaning
         key = f"{base.name}:{_identity(base, head)}"
-        make = forward.whole if meaning is None else forward.known
         self.stride = max(base.network.strides)
+        make = forward.whole if meaning is None else forward.known
         self.program = make(key, base.network, head, side)
 
     def output_of(self, fitted: Fitted, arrays: Sequence[Array]) -> PoseOutput:
@@ -70,6 +70,7 @@ class PoseModel(FittedModel):
             "digest": self.base.digest,
             "side": self.side,
             "width": self.shape.width,
+            "alone": self.shape.alone,
             "points": list(meaning.points) if meaning else None,
             "kinds": [list(row) for row in meaning.kinds] if meaning else None,
         }
@@ -98,6 +99,7 @@ def load(owner: YoloPoseFamily, folder: Path, labels: LabelSpace | None) -> Pose
     try:
         name, digest = str(found.settings["base"]), str(found.settings["digest"])
         side, width = int(found.settings["side"]), int(found.settings["width"])
+        alone = bool(found.settings["alone"])
         points, kinds = found.settings["points"], found.settings["kinds"]
         meaning = None
         if points is not None:
@@ -113,8 +115,8 @@ def load(owner: YoloPoseFamily, folder: Path, labels: LabelSpace | None) -> Pose
             f"Got points trained on {name} with the digest {digest[:12]}, and the weights found here "
             f"({base.origin}) have {base.digest[:12]}; put those weights back, or train again."
         )
-    shape = Shape(len(kinds_of(found.labels)), len(found.labels), meaning is None, width)
-    head = build(channels_of(base), shape, 0)
+    shape = Shape(len(kinds_of(found.labels)), len(found.labels), meaning is None, width, alone)
+    head = build(channels_of(base, shape), shape, 0)
     try:
         head.load_state_dict({key: torch.from_numpy(array.copy()) for key, array in found.arrays.items()})
     except RuntimeError as error:
@@ -125,9 +127,10 @@ def load(owner: YoloPoseFamily, folder: Path, labels: LabelSpace | None) -> Pose
     return PoseModel(owner, labels or found.labels, base, head, shape, side, meaning)
 
 
-def channels_of(base: Base) -> list[int]:
-    """How many channels the levels have that a head lies on."""
-    return [branch[0].conv.in_channels for branch in base.network.head.cv2]
+def channels_of(base: Base, shape: Shape) -> list[int]:
+    """How many channels the levels have that a head of that shape lies on."""
+    levels = [branch[0].conv.in_channels for branch in base.network.head.cv2]
+    return [*levels, 3 * min(base.network.strides) ** 2] if shape.whole else levels
 
 
 def _identity(base: Base, head: Module) -> str:

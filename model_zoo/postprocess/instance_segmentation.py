@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import numpy.typing as npt
 
@@ -19,6 +21,8 @@ NEAR = 0.1
 
 class InstancePostprocess(ObjectPostprocess):
     """Suppressed by their boxes; judged by their masks."""
+
+    careful: ClassVar[bool] = True
 
     def decide(self, output: Output, labels: LabelSpace, minimum: float | None = None) -> InstanceDecision:
         if not isinstance(output, InstanceOutput):

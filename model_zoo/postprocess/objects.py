@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from model_zoo.boxes import as_array, overlaps, suppress
 from model_zoo.calibration import Calibration
 from model_zoo.errors import CheckpointError
 from model_zoo.postprocess.base import Postprocess
-from model_zoo.postprocess.objects_fit import Candidates, calibrate, join, judge, shape_of, thresholds
+from model_zoo.postprocess.objects_fit import Candidates, calibrate, join, judge, shape_of, thresholds, trusted
 from model_zoo.targets import objects_of
 from model_zoo.types import DetectionOutput, FloatArray, LabelSpace, Objects, Output, PoseOutput, Target
 
@@ -54,6 +54,9 @@ class ObjectPostprocess(Postprocess):
     smallest: float = 0.0
     most: int = CANDIDATES
 
+    careful: ClassVar[bool] = False
+    """Whether to show nothing where most of it was wrong on images left out."""
+
     @classmethod
     def uncalibrated(cls, labels: LabelSpace, threshold: float | None = None) -> Self:
         return cls(Calibration(), (USUAL if threshold is None else threshold,) * len(labels))
@@ -78,7 +81,9 @@ class ObjectPostprocess(Postprocess):
             evidence.append(judge(shaped.shares(output, stay, pieces), confidence, label, pieces, labels))
         joined = join(evidence)
         calibration = calibrate(joined)
-        return replace(shaped, calibration=calibration, thresholds=thresholds(joined, calibration))
+        least = thresholds(joined, calibration)
+        least = trusted(joined, calibration, least) if cls.careful else least
+        return replace(shaped, calibration=calibration, thresholds=least)
 
     def shares(self, output: DetectionOutput, rows: npt.NDArray[np.int64], truth: Objects) -> FloatArray:
         """How far candidates of these rows overlap true objects, of shape (rows, objects)."""

@@ -20,6 +20,9 @@ TELLING = 0.02
 """Confidence below which candidates, all of them wrong and many, would only bend the calibration."""
 THRESHOLDS = np.round(np.arange(0.1, 0.81, 0.05), 2)
 LOOSEST = 0.8
+HALF, NEVER = 0.5, 1.01
+"""Share of what is shown that must be right where a wrong object is worse than none, and a threshold that nothing
+passes."""
 
 Candidates = tuple[FloatArray, FloatArray, npt.NDArray[np.int64]]
 """Boxes (n, 4), confidences (n,) and labels' indices (n,), the most confident first."""
@@ -113,8 +116,7 @@ def thresholds(
     evidence: Evidence, calibration: Calibration, grid: npt.NDArray[np.float64] = THRESHOLDS
 ) -> tuple[float, ...]:
     """For each label the calibrated confidence of `grid` where F1 is highest, the lowest among equals."""
-    lines = np.array([calibration.slopes, calibration.shifts])[:, evidence.label]
-    confidence = Calibration(slopes=tuple(lines[0]), shifts=tuple(lines[1]))(evidence.confidence)
+    confidence = _calibrated(evidence, calibration)
 
     def best(chosen: npt.NDArray[np.bool_], true: int) -> float:
         def f1(threshold: float) -> float:
@@ -128,3 +130,32 @@ def thresholds(
         best(evidence.label == index, int(count)) if count >= ENOUGH else shared
         for index, count in enumerate(evidence.true)
     )
+
+
+def trusted(
+    evidence: Evidence,
+    calibration: Calibration,
+    least: tuple[float, ...],
+    grid: npt.NDArray[np.float64] = THRESHOLDS,
+) -> tuple[float, ...]:
+    """The thresholds raised, within `grid`, until most of what each label shows is right, or of what all show where it
+    has too few boxes of its own; `NEVER` where none does."""
+    confidence = _calibrated(evidence, calibration)
+
+    def raised(chosen: npt.NDArray[np.bool_], threshold: float) -> float:
+        for higher in [threshold, *(float(one) for one in grid if one > threshold)]:
+            shown = chosen & (confidence >= higher)
+            if (shown & evidence.right).sum() > HALF * shown.sum():
+                return higher
+        return NEVER
+
+    every = np.ones(len(confidence), np.bool_)
+    return tuple(
+        raised(evidence.label == index if evidence.true[index] >= ENOUGH else every, threshold)
+        for index, threshold in enumerate(least)
+    )
+
+
+def _calibrated(evidence: Evidence, calibration: Calibration) -> FloatArray:
+    lines = np.array([calibration.slopes, calibration.shifts])[:, evidence.label]
+    return Calibration(slopes=tuple(lines[0]), shifts=tuple(lines[1]))(evidence.confidence)

@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -38,14 +37,14 @@ from model_zoo.recipes import Recipe
 from model_zoo.registry import default_family, family
 from model_zoo.types import FloatArray, LabelSpace, PoseExample, PoseOutput, TaskKind
 from tests.benchmarks.figures import Figure, text_table
+from tests.benchmarks.forms import AT_ONCE, serving_costs
 from tests.benchmarks.keypoint_data import Split, mouse, people
 
 DATA: Mapping[str, Callable[[], Split]] = {"kpt_mouse": mouse, "coco_mini people": people}
 COUNTS = (10, 40)
 SEEDS = 5
-LARGEST, SLOWEST = 100e6, 30.0
-"""Bytes on disk and milliseconds an item that a default may take."""
-AT_ONCE = 8
+LARGEST = 100e6
+"""Bytes on disk that a default may take."""
 
 
 @dataclass(frozen=True)
@@ -192,37 +191,13 @@ def _figures(part: str, own: Sequence[Trial], usual: Sequence[Trial]) -> list[Fi
 
 def costs(model: Model, split: Split) -> list[Figure]:
     """What a model takes when it serves."""
-    items = [model.prepare(example.item) for example in (split.test * AT_ONCE)[:AT_ONCE]]
     with tempfile.TemporaryDirectory(prefix="prelabel-benchmark-") as folder:
         model.save(Path(folder) / "model")
         size = sum(file.stat().st_size for file in (Path(folder) / "model").iterdir())
-        figures = [Figure(split.name, "bytes on disk", float(size), "B", LARGEST)]
-        figures.append(Figure(split.name, "PyTorch, at batch 8", _milliseconds(partial(model.predict, items)), "ms"))
-        figures += _compiled(model, items, Path(folder) / "compiled", split.name)
+    figures = [Figure(split.name, "bytes on disk", float(size), "B", LARGEST)]
+    figures += serving_costs(model, [example.item for example in split.test[:AT_ONCE]], split.name)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return [*figures, Figure(split.name, "peak memory of the process", peak, "MB")]
-
-
-def _compiled(model: Model, items: Sequence[Any], folder: Path, name: str) -> list[Figure]:
-    from model_zoo.programs import openvino
-
-    if not openvino.available():
-        return []
-    for number, program in enumerate(model.programs()):
-        openvino.export(program, folder / str(number))
-        program.adopt(openvino.load(folder / str(number)))
-    return [Figure(name, "compiled, at batch 8", _milliseconds(partial(model.predict, items)), "ms", SLOWEST)]
-
-
-def _milliseconds(call: Callable[[], Any]) -> float:
-    """An item, the median of five calls after a first one."""
-    call()
-    times = []
-    for _ in range(5):
-        begun = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - begun)
-    return float(np.median(times)) * 1000 / AT_ONCE
 
 
 def main() -> None:

@@ -35,6 +35,7 @@ from model_zoo.recipes import Recipe
 from model_zoo.registry import default_family, family
 from model_zoo.types import InstanceExample, Item, LabelSpace, TaskKind
 from tests.benchmarks.figures import Figure, median, text_table
+from tests.benchmarks.forms import serving_costs
 from tests.benchmarks.shared_data import shared
 
 HELD_OUT = 30
@@ -122,16 +123,6 @@ def as_yolo(folder: Path, drawn: Sequence[InstanceExample], labels: LabelSpace) 
     return folder / "data.yaml"
 
 
-def speed(model: Model, test: Sequence[InstanceExample]) -> float:
-    """Milliseconds an item at batch 8, decoding left out, in PyTorch."""
-    items = [model.prepare(one.item) for one in test[:8]]
-    model.predict(items)
-    begun = time.perf_counter()
-    for _ in range(3):
-        model.predict(items)
-    return (time.perf_counter() - begun) / 3 / len(items) * 1000
-
-
 def measure(quick: bool, seeds: int) -> list[Figure]:
     """The figures; with `quick` of one draw of five images under the name that says nothing, on few of those held
     out."""
@@ -150,7 +141,7 @@ def measure(quick: bool, seeds: int) -> list[Figure]:
         if known is not None:
             process = InstancePostprocess.uncalibrated(labels, kind.untrained_threshold)
             figures.append(Figure(part, "mask mAP50 before any label", judge(known, test, process)["map50"], ""))
-            figures.append(Figure("yolo_seg", "an image at batch 8 in PyTorch", speed(known, test), "ms"))
+            figures += serving_costs(known, [one.item for one in test], "yolo_seg at 640 pixels")
         if quick and known is not None:
             continue
         for count in SIZES[:1] if quick else SIZES:

@@ -173,7 +173,7 @@ def test_out_of_fold_outputs_are_in_pixels_and_fit_a_postprocess(pointer: Family
     fitted = KeypointPostprocess.fit(trained.out_of_fold, [example.poses for example in wide], SPACE)
     assert len(fitted.objects.thresholds) == 2
     assert fitted.boxed
-    assert not fitted.always
+    assert not fitted.single
 
 
 def test_points_without_boxes_and_images_without_objects(pointer: Family, scenes: Examples) -> None:

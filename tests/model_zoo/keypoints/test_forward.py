@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from model_zoo.keypoints.forward import from_maps
 from model_zoo.keypoints.head import REACH, Shape
@@ -41,10 +44,10 @@ def test_points_are_where_their_maps_are_highest() -> None:
     assert found.points.shape[0] >= 1
     np.testing.assert_allclose(found.points[0], (np.array(wanted) * STRIDE - [0, 16]) / 0.5, atol=0.5)
     np.testing.assert_allclose(found.boxes[0], [72, 40, 200, 136], atol=0.1)
-    assert found.located[0, 0] == 0.5
+    assert found.located[0, 0] == pytest.approx(0.5 / (1 + np.exp(-2.0))), "as likely as its map is high"
     assert found.located[0, 1] < 0.1
     assert found.seen[0, 0] > 0.9
-    assert found.probabilities[0, 0] > 0.9
+    assert 0.8 < found.probabilities[0, 0] < found.seen[0, 0], "as likely as its centre and its points together"
 
 
 def test_where_no_map_speaks_the_centre_does() -> None:
@@ -52,3 +55,22 @@ def test_where_no_map_speaks_the_centre_does() -> None:
     SHAPE.split(drawn[None])["heat"][:] = NOWHERE
     found = from_maps(Fitted(np.zeros((128, 128, 3), np.uint8), 1.0, 0, 0, 128, 128), drawn, SHAPE, STRIDE)
     np.testing.assert_allclose(found.points[0], [[36, 52], [92, 68]], atol=0.01)
+    assert found.located[0].max() == 0, "it is a guess"
+
+
+def test_of_an_object_alone_a_point_is_wherever_its_map_says() -> None:
+    """Its centre takes head for tail."""
+    wanted = [(3.5, 6.5), (12.5, 8.5)]
+    drawn = maps(wanted, (8, 7), 0.0)
+    shifts = SHAPE.split(drawn[None])["shifts"][0]
+    shifts[:] = shifts[[2, 3, 0, 1]]
+    heat = SHAPE.split(drawn[None])["heat"][0]
+    heat[0, 8, 12] = -1.0  # a faint doubt
+    SHAPE.split(drawn[None])["refined"][0, :2, 7:10, 11:14] = 0
+    places = {}
+    for alone in (True, False):
+        found = from_maps(Fitted(np.zeros((128, 128, 3), np.uint8), 1.0, 0, 0, 128, 128), drawn,
+                          replace(SHAPE, alone=alone), STRIDE)  # fmt: skip
+        places[alone] = found.points[0, 0] / STRIDE
+    np.testing.assert_allclose(places[True], wanted[0], atol=0.01)
+    np.testing.assert_allclose(places[False], wanted[1], atol=0.05)

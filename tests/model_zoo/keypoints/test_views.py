@@ -84,3 +84,12 @@ def test_views_turn_as_far_as_the_objects_do() -> None:
     upright = np.float32([[0, -1]] * 12)
     assert turn_for([every_way]) == ANY
     assert turn_for([upright]) == turn_for([]) == turn_for([every_way[:3]]) == SLIGHT
+
+
+def test_what_faces_left_or_right_is_not_turned_upside_down() -> None:
+    either_way = np.float32([[60, -8], [-60, -8]] * 4)
+    assert turn_for([either_way]) == ANY, "without a mirror"
+    assert turn_for([either_way], [either_way]) == SLIGHT
+    angles = np.linspace(0, 2 * np.pi, 12, endpoint=False)
+    every_way = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    assert turn_for([every_way], [every_way]) == ANY

@@ -52,13 +52,14 @@ def test_the_second_of_two_that_overlap_is_not_shown_and_what_is_doubtful_neithe
     assert usual.decide(output(0.99, (1, 1)), NAMES).uncertainty < 0.1
 
 
-def fitted(count: int, hidden: bool, boxed: bool = False) -> KeypointPostprocess:
-    """To objects whose second point is hidden every other time, at confidences that half would not tell apart."""
+def fitted(count: int, hidden: bool, boxed: bool = False, off: float = 0.0) -> KeypointPostprocess:
+    """To objects whose second point is hidden every other time, at confidences that half would not tell apart; points
+    are found `off` pixels from where they are."""
     outputs: list[PoseOutput] = []
     truths: list[Poses] = []
     for number in range(count):
         visible = not (hidden and number % 2)
-        outputs.append(output(0.4, (0.5, 0.4), (0.9, 0.35 if visible else 0.15)))
+        outputs.append(output(0.4, (0.5, 0.4), (0.9, 0.35 if visible else 0.15), PLACES + np.float32(off)))
         box = Box(0, 0, 50, 50, "") if boxed else None
         truths.append((Pose((Keypoint("a", 10, 10), Keypoint("b", 40, 40, visible)), box),))
     return KeypointPostprocess.fit(outputs, truths, NAMES)
@@ -67,20 +68,33 @@ def fitted(count: int, hidden: bool, boxed: bool = False) -> KeypointPostprocess
 def test_thresholds_are_fitted_once_there_are_enough_points() -> None:
     few, many = fitted(4, hidden=True), fitted(40, hidden=True)
     assert (few.located, few.seen) == (0.6, 0.6)
-    assert many.located <= 0.4
     assert 0.15 < many.seen <= 0.35
     assert states(many, output(0.4, (0.5, 0.4), (0.9, 0.2))) == [("a", True), ("b", False)]
 
 
-def test_where_every_frame_is_one_object_the_best_is_always_shown() -> None:
+def test_where_no_image_has_more_than_one_object_the_points_of_the_best_speak_for_themselves() -> None:
     frames, boxes = fitted(6, hidden=False), fitted(6, hidden=False, boxed=True)
-    assert frames.always
+    assert frames.single
     assert not frames.boxed
-    assert len(frames.decide(output(0.01), NAMES).poses) == 1
-    assert frames.decide(output(), NAMES).poses[0].box is None
-    assert not boxes.always
+    (pose,) = frames.decide(output(0.01), NAMES).poses
+    assert pose.box is None
+    assert len(pose.points) == 2
+    assert frames.decide(output(0.9, (0.05, 0.05)), NAMES).poses == ()
+    assert [point.label for point in frames.decide(output(0.9, (0.9, 0.05)), NAMES).poses[0].points] == ["a"]
+    assert len(frames.decide(output(0.9, (0.05, 0.05)), NAMES, minimum=0.01).poses) == 1, "somebody wants to see them"
+    assert not boxes.single
     assert boxes.boxed
     assert boxes.decide(output(), NAMES).poses[0].box is not None
+
+
+@pytest.mark.parametrize("boxed", [False, True])
+def test_what_was_wrong_on_images_left_out_is_not_shown(boxed: bool) -> None:
+    """However sure of itself the model was: nothing at all is better."""
+    right, wrong = (fitted(6, hidden=False, boxed=boxed, off=off) for off in (0.0, 25.0))
+    for sure in (0.4, 0.9):
+        one = output(sure, (0.95, 0.95))
+        assert len(right.decide(one, NAMES).poses) == 1
+        assert wrong.decide(one, NAMES).poses == ()
 
 
 def test_nothing_to_fit_leaves_what_is_usual() -> None:
