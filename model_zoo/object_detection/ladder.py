@@ -196,6 +196,7 @@ def look(network: Network, parts: Parts, material: Material, at: int) -> Detecti
     """What a network finds in a plain view, in pixels of its image."""
     import torch
 
+    material.cache.check()
     view = material.cache.seen[at]
     width, height = material.sizes[view.image]
     side = view.picture.pixels.shape[0]
