@@ -23,7 +23,7 @@ from model_zoo.object_detection.ladder import BOXES, Evidence, How, Material, Pa
 from model_zoo.object_detection.model import YoloModel, load
 from model_zoo.object_detection.network import LAST, RARE, owned
 from model_zoo.object_detection.starting import mixture
-from model_zoo.object_detection.trust import between, blended
+from model_zoo.object_detection.trust import blended
 from model_zoo.object_detection.views import Picture
 from model_zoo.recipes import Recipe
 from model_zoo.types import DetectionExample, Example, LabelSpace, Output, TaskKind
@@ -88,12 +88,11 @@ class YoloFamily(BasedFamily):
             told = course.part(number, len(stages), hyper.epochs)
             every = range(len(material.cache.seen))
             count = steps_of(stage, steps)
-            begun = network
-            network, loss = fit_parts(begun, stage, material.cache, every, count, hyper, seed, told, material.how.lossy)
+            network, loss = fit_parts(
+                network, stage, material.cache, every, count, hyper, seed, told, material.how.lossy
+            )
             if stage == (LAST,):
                 network = blended(material.start, network, evidence.trust)
-            elif stage == evidence.parts and evidence.share < 1:
-                network = between(begun, network, stage, evidence.share)
         trained_parts = (*evidence.parts, *(part for stage in more for part in stage))
         watch.report(Progress(1.0, f"trained on {len(known)} images", loss))
         settled: dict[str, float | str] = {
@@ -101,7 +100,6 @@ class YoloFamily(BasedFamily):
             "trained": " ".join(trained_parts),
             "base": base.name,
             "trust": round(float(evidence.trust.mean()), 2),
-            "share": evidence.share,
         }
         trained = self.model(self, labels, base, network, owned((LAST, *trained_parts)), hyper.image_size)
         notes = () if base.pretrained else (bases.begins_at_random(self.architecture),)

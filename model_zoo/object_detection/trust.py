@@ -1,8 +1,7 @@
-"""How far to trust what few images taught: weights between what was learnt and where it began.
+"""How far to trust what few images taught the last layer: the weights between it and where it began.
 
 Averaging a network's weights before and after it was trained keeps what it knew and most of what it learnt (Wortsman et
-al. 2022, "Robust fine-tuning of zero-shot models", https://arxiv.org/abs/2109.01903). Here it is done label by label
-for the last layer, and for the rest of the head as a whole.
+al. 2022, "Robust fine-tuning of zero-shot models", https://arxiv.org/abs/2109.01903). Here it is done label by label.
 """
 
 from __future__ import annotations
@@ -11,15 +10,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from model_zoo.object_detection.network import LAST, Network, owned
+from model_zoo.object_detection.network import LAST, Network
 from model_zoo.types import FloatArray
 
 GRID = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Shares of the trained layer that are tried."""
 OWN = 20
 """Objects of a label from which on it has a share of its own; below, labels that the network knew share one."""
-HEAD_GRID = (0.5, 0.75, 1.0)
-"""Shares of a trained head that are tried."""
 USUAL = 0.5
 """The share where nothing could be held out."""
 
@@ -34,19 +31,6 @@ def blended(start: Network, trained: Network, trust: FloatArray) -> Network:
         for mixed, first, second in zip(network.head.cv3, start.head.cv3, trained.head.cv3, strict=True):
             mixed[2].weight.copy_(torch.lerp(first[2].weight, second[2].weight, share[:, None, None, None]))
             mixed[2].bias.copy_(torch.lerp(first[2].bias, second[2].bias, share))
-    return network
-
-
-def between(first: Network, second: Network, parts: Sequence[str], share: float) -> Network:
-    """`second` with `parts` between those of `first` and its own, whose share is `share`."""
-    import torch
-
-    network = second.own(parts)
-    others = first.tensors(owned(parts))
-    with torch.no_grad():
-        for name, tensor in network.tensors(owned(parts)).items():
-            if tensor.is_floating_point():  # normalisation counts its batches as well
-                tensor.copy_(torch.lerp(others[name], tensor, share))
     return network
 
 

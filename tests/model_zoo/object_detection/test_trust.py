@@ -8,7 +8,7 @@ import torch
 
 from model_zoo.object_detection import upstream
 from model_zoo.object_detection.network import LAST, Network
-from model_zoo.object_detection.trust import GRID, OWN, USUAL, between, blended, choose, usual
+from model_zoo.object_detection.trust import GRID, OWN, USUAL, blended, choose, usual
 
 
 def scores(*best: int) -> np.ndarray:
@@ -50,18 +50,3 @@ def test_blended_answers_lie_between(share: float) -> None:
     before, after = start.class_branch(levels), mixed.class_branch(levels)
     torch.testing.assert_close(after[:, 0], before[:, 0] + share)
     torch.testing.assert_close(after[:, 1], before[:, 1])
-
-
-def test_a_head_lies_between_where_it_began_and_what_it_learnt() -> None:
-    start = Network.of(upstream.build("yolov8n")).with_labels(("a", "b"))
-    trained = start.own((LAST, "classes", "boxes"))
-    for tensor in trained.tensors(("boxes", "classes")).values():
-        if tensor.is_floating_point():
-            tensor.add_(1.0)
-    for share in (0.25, 1.0):
-        network = between(start, trained, (LAST, "classes", "boxes"), share)
-        own = network.tensors(("boxes", "classes"))
-        for name, tensor in start.tensors(("boxes", "classes")).items():
-            if tensor.is_floating_point():
-                torch.testing.assert_close(own[name], tensor + share)
-        assert network.layers[0] is start.layers[0], "what was not trained is shared"
