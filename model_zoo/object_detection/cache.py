@@ -59,13 +59,20 @@ def decoded(item: Item, side: int) -> tuple[Pixels, npt.NDArray[np.float64]]:
 
 
 def views(
-    images: Sequence[Picture], folds: npt.NDArray[np.int64], each: int, side: int, how: Augmentation, seed: int
+    images: Sequence[Picture],
+    folds: npt.NDArray[np.int64],
+    each: int,
+    side: int,
+    how: Augmentation,
+    seed: int,
+    check: Callable[[], None] = lambda: None,
 ) -> list[View]:
     """`each` views of each image, the first of them plain. Mosaics are made of images of one fold, so that no view
     shows a fold what it must not have seen."""
     random = np.random.default_rng(seed)
     made = []
     for number, image in enumerate(images):
+        check()
         same = [images[at] for at in np.flatnonzero(folds == folds[number])]
         place = int((folds[:number] == folds[number]).sum())
         fold = int(folds[number])
@@ -82,12 +89,14 @@ def as_batch(pixels: Sequence[npt.NDArray[np.uint8]]) -> Tensor:
 
 
 class Levels:
-    """What the head of `network` looks at in each view, in half precision."""
+    """What the head of `network` looks at in each view, in half precision. `check` is asked whenever one is looked at
+    for long, and may raise."""
 
     def __init__(self, network: Network, seen: Sequence[View], check: Callable[[], None]) -> None:
         import torch
 
         self.seen = list(seen)
+        self.check = check
         self._network = network
         self._levels: list[list[Tensor]] = []
         with torch.inference_mode():
@@ -133,6 +142,7 @@ class Cache(Levels):
         if not self._hidden:
             with torch.inference_mode():
                 for levels in self._levels:
+                    self.check()
                     hidden = self._network.hidden([level.float() for level in levels])
                     self._hidden.append([level.half() for level in hidden])
         return [torch.cat([self._hidden[at][level] for at in chosen]).float() for level in range(len(self._hidden[0]))]
@@ -144,6 +154,7 @@ class Cache(Levels):
         if not self._pictures:
             with torch.inference_mode():
                 for levels in self._levels:
+                    self.check()
                     self._pictures.append(self._network.prototypes([level.float() for level in levels]).half())
         return torch.cat([self._pictures[at] for at in chosen]).float()
 
@@ -161,6 +172,7 @@ class Cache(Levels):
         if not self._kept:
             with torch.inference_mode():
                 for one in self.seen:
+                    self.check()
                     kept = self._network.backbone(as_batch([one.picture.pixels]))
                     self._kept.append({number: tensor.half() for number, tensor in kept.items()})
         return {number: torch.cat([self._kept[at][number] for at in chosen]).float() for number in self._kept[0]}

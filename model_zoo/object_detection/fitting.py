@@ -94,6 +94,7 @@ def _recount(network: Network, cache: Cache, chosen: Sequence[int], batch: int) 
 
     with network.counting(), torch.no_grad():
         for first in range(0, min(len(chosen), COUNTED), batch):
+            cache.check()
             levels = levels_for(network, PARTS, cache, chosen[first : first + batch])
             network.answer(levels)
             if network.has_masks:

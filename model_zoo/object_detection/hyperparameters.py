@@ -24,6 +24,9 @@ FREEZES: dict[str, tuple[str, ...]] = {
 }
 """What is left to train when the network is frozen up to and including the part named; from the least to the most.
 `last` is the last layer of the class branch, one convolution of size 1 a level."""
+MICRO, FEW_SHOT, FINE_TUNE = "micro", "few_shot", "fine_tune"
+RECIPES = {MICRO: AUTO, FEW_SHOT: "neck", FINE_TUNE: "backbone"}
+"""What a recipe's name freezes. The first begins with the last layer, and goes on as far as evidence leads it."""
 SIDES = (416, 640)
 SMALL = 24.0
 """Pixels of a short side below which objects are lost on the coarsest grids, so that the larger input pays."""
@@ -69,14 +72,24 @@ _CHOICES = {"freeze": (AUTO, *FREEZES), "optimizer": ("adamw", "sgd"), "schedule
 def settle(recipe: Recipe, truths: Sequence[Boxes], extents: Sequence[int]) -> Hyperparameters:
     """The hyperparameters for images with these boxes, whose longer sides are `extents` pixels; overrides win.
 
-    Raises `TrainingImpossible` for one that is unknown or makes no sense.
+    Raises `TrainingImpossible` for a recipe or an override that is unknown or makes no sense.
     """
-    hyper = replace(Hyperparameters(), **checked(recipe, Hyperparameters, _LEAST, _CHOICES))
+    if recipe.name not in RECIPES:
+        raise TrainingImpossible(f"Got the recipe {recipe.name!r}, wanted one of: {', '.join(RECIPES)}.")
+    named = Hyperparameters(freeze=RECIPES[recipe.name])
+    hyper = replace(named, **checked(recipe, Hyperparameters, _LEAST, _CHOICES))
     count = len(truths)
     side = hyper.image_size or _side(truths, extents)
     views = hyper.views or int(np.clip(240 // max(count, 1), 2, 12))
     epochs = hyper.epochs or max(round(steps_for(count) * hyper.batch / max(count, 1)), 1)
     return replace(hyper, image_size=-(-side // 32) * 32, views=views, epochs=epochs)
+
+
+def recipe_of(parts: Sequence[str]) -> str:
+    """The name of the recipe that trains these parts: the last layer, the head, or more."""
+    if "neck" in parts or "backbone" in parts:
+        return FINE_TUNE
+    return FEW_SHOT if {"classes", "boxes"} & set(parts) else MICRO
 
 
 def steps_for(count: int) -> int:

@@ -46,6 +46,7 @@ def _looks(network: Network, cache: Cache, count: int, chosen: Sequence[int]) ->
     objects = np.zeros(count)
     with torch.inference_mode():
         for at in chosen:
+            cache.check()
             picture = cache.seen[at].picture
             if not len(picture.boxes):
                 continue

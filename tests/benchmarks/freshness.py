@@ -30,11 +30,13 @@ def measure(stage: Stage) -> list[Figure]:
     stage.backend.connect(stage.studio, texts.id, images.id)
     for known in (texts, images):
         stage.backend.learn(known.uid)
-    return [*_of(stage, "text", texts, 5.0), *_of(stage, "images", images, 10.0)]
+    often = stage.sizes.served
+    return [*served(stage.backend, "text", texts, often, 5.0), *served(stage.backend, "images", images, often, 10.0)]
 
 
-def _of(stage: Stage, kind: str, known: Known, limit: float) -> list[Figure]:
-    rounds = [_served(stage.backend, known) for _ in range(stage.sizes.served)]
+def served(backend: Backend, kind: str, known: Known, often: int, limit: float) -> list[Figure]:
+    """Of a connected project that has a version: submissions one after the other, so many."""
+    rounds = [_served(backend, known) for _ in range(often)]
     answered = [first for first, _ in rounds]
     shown = [last for _, last in rounds]
     part = f"submit to served, {kind}"

@@ -16,6 +16,7 @@ from model_zoo.base import Family, Model, Progress, Watch
 from model_zoo.detection_metrics import detection_metrics
 from model_zoo.errors import Cancelled, CheckpointError, TrainingImpossible
 from model_zoo.object_detection.model import YoloModel
+from model_zoo.object_detection.trust import GRID
 from model_zoo.postprocess import DetectionPostprocess
 from model_zoo.recipes import Recipe
 from model_zoo.types import (
@@ -172,6 +173,7 @@ def test_frozen_parts_are_not_saved(detector: Family, scenes: Examples, tmp_path
     assert isinstance(trained.model, YoloModel)
     assert trained.model.parts == ("classes",)
     assert trained.hyperparameters["trained"] == "last classes"
+    assert trained.hyperparameters["name"] == "few_shot"
     assert [output is not None for output in trained.out_of_fold] == [True] * len(scenes)
     trained.model.save(tmp_path)
     assert_same(detector.load(tmp_path).predict(items(scenes)), trained.model.predict(items(scenes)))
@@ -248,6 +250,21 @@ def test_training_ends_within_two_seconds_of_being_cancelled(detector: Family, s
     with pytest.raises(Cancelled):
         detector.train(scenes, SPACE, Recipe(overrides={**TINY, "epochs": 500}), watch=Watch(cancelled=cancelled))
     assert max(later - earlier for earlier, later in pairwise(asked)) < 2
+
+
+def test_it_is_asked_for_each_view_that_is_looked_at(detector: Family, scenes: Examples) -> None:
+    asked: list[None] = []
+
+    def cancelled() -> bool:
+        asked.append(None)
+        return False
+
+    wishes = {**TINY, "views": 5, "epochs": 1, "folds": 2, "freeze": "backbone"}
+    detector.train(scenes, SPACE, Recipe(overrides=wishes), watch=Watch(cancelled=cancelled))
+    views = 5 * len(scenes)
+    # Each is made, cached, and looked at again for the head and for the neck; plain ones once more for each share of
+    # trust that is tried, and once for the evidence.
+    assert len(asked) >= len(scenes) + 3 * views + (len(GRID) + 1) * len(scenes)
 
 
 def test_progress_grows_to_the_end(detector: Family, scenes: Examples) -> None:

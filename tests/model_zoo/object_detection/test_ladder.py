@@ -8,8 +8,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from model_zoo.object_detection.hyperparameters import FREEZES, Hyperparameters
+from model_zoo.errors import TrainingImpossible
+from model_zoo.object_detection.hyperparameters import FREEZES, RECIPES, Hyperparameters, recipe_of, settle
 from model_zoo.object_detection.ladder import Evidence, rungs, steps_of, worth_trying
+from model_zoo.recipes import Recipe
 
 POOR = Evidence(("last",), (), np.ones(1, np.float32), score=0.2, score50=0.4)
 
@@ -35,3 +37,14 @@ def test_the_neck_is_left_alone_where_the_head_does(score: float, score50: float
 
 def test_the_last_layer_gets_more_steps_than_what_is_dear() -> None:
     assert steps_of(("last",), 50) > steps_of(FREEZES["neck"], 50) == 50
+
+
+def test_a_recipe_s_name_is_a_wish_and_a_finding() -> None:
+    assert set(RECIPES) == {recipe_of(parts) for parts in FREEZES.values()}
+    assert recipe_of(FREEZES["classes"]) == "micro", "the usual wish, which goes on by evidence"
+    for name, freeze in list(RECIPES.items())[1:]:
+        assert recipe_of(FREEZES[freeze]) == name
+        assert rungs(settle(Recipe(name), [()], [100])) == [FREEZES[freeze]]
+    assert settle(Recipe("fine_tune", {"freeze": "boxes"}), [()], [100]).freeze == "boxes", "the more exact wish counts"
+    with pytest.raises(TrainingImpossible, match="wanted one of: micro, few_shot, fine_tune"):
+        settle(Recipe("enormous"), [()], [100])

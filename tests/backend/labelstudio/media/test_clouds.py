@@ -101,8 +101,11 @@ def test_only_what_lies_in_a_named_bucket_is_covered(named: str, uri: str, cover
     assert Buckets((named,), 1.0, 10).cover(uri) is covered
 
 
-def test_a_library_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "adlfs", None)  # as if it were not there
-    limits = MediaLimits(buckets=("azure-blob://photos",))
-    with pytest.raises(MediaError, match=r"pip install 'prelabel\[azure\]'"):
-        MediaFetcher(MediaCache(tmp_path, 1000), limits).fetch("azure-blob://photos/a.png")
+@pytest.mark.parametrize(("scheme", "library", "extra"), [("gs", "gcsfs", "gs"), ("azure-blob", "adlfs", "azure")])
+def test_a_library_that_is_not_installed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, library: str, extra: str
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)  # as if it were not there
+    limits = MediaLimits(buckets=(f"{scheme}://photos",))
+    with pytest.raises(MediaError, match=rf"pip install 'prelabel\[{extra}\]'"):
+        MediaFetcher(MediaCache(tmp_path, 1000), limits).fetch(f"{scheme}://photos/a.png")
