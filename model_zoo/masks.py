@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from model_zoo.boxes import as_array, overlaps
-from model_zoo.types import Box, FloatArray, Mask
+from model_zoo.types import Box, FloatArray, Mask, SegmentationMap
 
 Bits = npt.NDArray[np.bool_]
 """Shape (height, width)."""
+
+WHOLE = 0.9
+"""Share of an image from which on masks are said to cover it: people leave gaps between what they paint."""
 
 
 def mask_of(label: str, part: Bits, size: tuple[int, int], at: tuple[int, int] = (0, 0)) -> Mask | None:
@@ -110,3 +114,40 @@ def numbered(masks: Sequence[Mask], width: int, height: int) -> npt.NDArray[np.u
         if mask is not None:
             drawn[mask.top : mask.top + mask.rows, mask.left : mask.left + mask.columns][part_of(mask)] = number
     return drawn
+
+
+def map_of(masks: Sequence[Mask], size: tuple[int, int]) -> SegmentationMap:
+    """What each pixel of an image of `size` (width, height) is: all masks of a label are one, and what several labels
+    claim is the last one's, as the page shows it. Labels are in the order in which they come first."""
+    scaled = [part for mask in masks if (part := resized(mask, *size)) is not None]
+    names = list(dict.fromkeys(mask.label for mask in scaled))
+    drawn = picture(scaled, names, size)
+    found = (mask_of(name, drawn == index, size) for index, name in enumerate(names))
+    return SegmentationMap(tuple(mask for mask in found if mask is not None), *size)
+
+
+def picture(masks: Sequence[Mask], names: Sequence[str], size: tuple[int, int]) -> npt.NDArray[np.int16]:
+    """For each pixel of an image of `size` (width, height) the index of its label in `names`, -1 where it has none of
+    them; of shape (height, width). Later masks lie above earlier ones."""
+    index = {name: at for at, name in enumerate(names)}
+    drawn = np.full(size[::-1], -1, np.int16)
+    for mask in masks:
+        scaled = resized(mask, *size) if mask.label in index else None
+        if scaled is not None:
+            rows = slice(scaled.top, scaled.top + scaled.rows)
+            drawn[rows, scaled.left : scaled.left + scaled.columns][part_of(scaled)] = index[mask.label]
+    return drawn
+
+
+def area(mask: Mask) -> int:
+    """How many pixels are part of it."""
+    return int(np.unpackbits(np.frombuffer(mask.bits, np.uint8)).sum())
+
+
+def covered(masks: Sequence[Mask]) -> float:
+    """The share of an image's pixels that are part of any of its masks; 0 without masks."""
+    if not masks:
+        return 0.0
+    size = masks[0].width, masks[0].height
+    flat = map_of([replace(mask, label="") for mask in masks], size).masks
+    return sum(map(area, flat)) / (size[0] * size[1])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from model_zoo.images import image_size
+from model_zoo.masks import map_of
 from model_zoo.types import (
     Box,
     CaptionExample,
@@ -18,6 +20,7 @@ from model_zoo.types import (
     Objects,
     Pose,
     PoseExample,
+    SegmentationExample,
     Span,
     Target,
     TaskKind,
@@ -30,6 +33,8 @@ def example(kind: TaskKind, item: Item, target: Target) -> Example:
         return DetectionExample(item, all_of(Box, target))
     if kind is TaskKind.INSTANCE_SEGMENTATION:
         return InstanceExample(item, all_of(Mask, target))
+    if kind is TaskKind.SEMANTIC_SEGMENTATION:
+        return SegmentationExample(item, map_of(all_of(Mask, target), image_size(item.input)))
     if kind is TaskKind.KEYPOINTS:
         return PoseExample(item, all_of(Pose, target))
     if kind is TaskKind.NAMED_ENTITIES:
