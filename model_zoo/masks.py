@@ -72,20 +72,30 @@ def _under(start: int, length: int, old: int, new: int) -> tuple[npt.NDArray[np.
 def mask_overlaps(first: Sequence[Mask], second: Sequence[Mask]) -> FloatArray:
     """Intersection over union of each mask of `first` with each of `second`, of shape (n, m). Masks of images of
     different sizes are compared in that of the first."""
-    table: FloatArray = np.zeros((len(first), len(second)), np.float32)
-    if not table.size:
-        return table
-    size = first[0].width, first[0].height
+    both, areas, others = shared_pixels(first, second)
+    table: FloatArray = (both / np.maximum(areas[:, None] + others[None] - both, 1)).astype(np.float32)
+    return table
+
+
+Counts = npt.NDArray[np.int64]
+
+
+def shared_pixels(first: Sequence[Mask], second: Sequence[Mask]) -> tuple[Counts, Counts, Counts]:
+    """How many pixels each mask of `first` has in common with each of `second` (n, m), and how many each has, (n,) and
+    (m,). Masks of images of different sizes are counted in that of the first."""
+    table = np.zeros((len(first), len(second)), np.int64)
+    size = next(((mask.width, mask.height) for mask in (*first, *second)), (1, 1))
     scaled = [[resized(mask, *size) for mask in side] for side in (first, second)]
     parts = [[part_of(mask) if mask else None for mask in side] for side in scaled]
-    areas = [[0 if part is None else int(part.sum()) for part in side] for side in parts]
+    areas, others = (np.array([0 if part is None else part.sum() for part in side], np.int64) for side in parts)
+    if not table.size:
+        return table, areas, others
     touching = overlaps(*(as_array([mask or _NOWHERE for mask in side]) for side in scaled))
     for one, other in np.argwhere(touching > 0).tolist():
         here, there = scaled[0][one], scaled[1][other]
         if here is not None and there is not None:
-            shared = _shared(here, parts[0][one], there, parts[1][other])
-            table[one, other] = shared / max(areas[0][one] + areas[1][other] - shared, 1)
-    return table
+            table[one, other] = _shared(here, parts[0][one], there, parts[1][other])
+    return table, areas, others
 
 
 def _shared(here: Mask, mine: Bits | None, there: Mask, its: Bits | None) -> int:

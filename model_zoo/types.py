@@ -177,6 +177,7 @@ class Captions:
 Masks = tuple[Mask, ...]
 """What is true of an image for instance segmentation: every object, none left out. They may overlap."""
 
+
 @dataclass(frozen=True)
 class SegmentationMap:
     """What is true of each pixel of an upright image of `width` x `height` pixels: the label whose mask it is part of;

@@ -238,4 +238,3 @@ def _checked(examples: Sequence[Example], labels: LabelSpace) -> list[Segmentati
     if not any(example.map.masks for example in checked):
         raise TrainingImpossible(f"Got {len(checked)} images without any area, wanted at least one; paint one.")
     return checked
-

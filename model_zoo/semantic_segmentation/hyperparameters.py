@@ -18,10 +18,11 @@ VIEWS = 160
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """`train` is `decoder`, `whole` or `auto`: by out-of-fold evidence. `image_size` is the longer side of the network's
-    input in pixels, `views` how many augmented views of each image there are, `epochs` how often each image is seen; 0
-    of the latter two leaves them to the family. `learning_rate` is that of the decoder, `encoder_rate` that of the
-    encoder. `overlap_weight` is that of the Dice loss beside cross-entropy. `folds` are those of the cross-validation.
+    """`train` is `decoder`, `whole` or `auto`: by out-of-fold evidence. `image_size` is the longer side of the
+    network's input in pixels, `views` how many augmented views of each image there are, `epochs` how often each image
+    is seen; 0 of the latter two leaves them to the family. `learning_rate` is that of the decoder, `encoder_rate` that
+    of the encoder. `overlap_weight` is that of the Dice loss beside cross-entropy. `folds` are those of the
+    cross-validation.
     """
 
     train: str = AUTO
