@@ -57,5 +57,5 @@ HOSTILE = [
     Item(np.full((3, 400, 3), 255, np.uint8)),
     Item(np.random.default_rng(1).integers(0, 256, (300, 5, 3)).astype(np.uint8)),
 ]
-TINY = {"image_size": 64, "views": 2, "epochs": 12, "folds": 2, "train": "decoder"}
+TINY = {"image_size": 64, "views": 2, "epochs": 25, "folds": 2, "train": "decoder"}
 """Hyperparameters of a training that takes a second."""
