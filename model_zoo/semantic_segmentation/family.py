@@ -158,12 +158,12 @@ def _evidence(
         network = material.start
         for rung in rungs:
             network = _left_out(material, network, rung, fold, hyper, steps, seed, course)
-        score = _look(material, network, fold, outputs)
+        score = _look(material, network, fold, outputs, course)
         large = int((material.fold == fold).sum()) >= LEAST
         if fold == 0 and hyper.train == AUTO and large and score < ENOUGH:
             whole = _left_out(material, network, WHOLE, fold, hyper, steps, seed, course)
             better: list[Output | None] = list(outputs)
-            if _look(material, whole, fold, better) > score + PAYS:
+            if _look(material, whole, fold, better, course) > score + PAYS:
                 outputs, parts = better, WHOLE
     return tuple(outputs), parts
 
@@ -188,7 +188,7 @@ def _left_out(
     return fit(start, parts, material.cache, chosen, count, hyper, seed, told)[0]
 
 
-def _look(material: _Material, network: Network, fold: int, outputs: list[Output | None]) -> float:
+def _look(material: _Material, network: Network, fold: int, outputs: list[Output | None], course: Course) -> float:
     """Put the network's outputs for a fold's images where they belong; and the mean overlap of the classes there."""
     import torch
 
@@ -196,6 +196,7 @@ def _look(material: _Material, network: Network, fold: int, outputs: list[Output
     for at, view in enumerate(material.cache.seen):
         if not view.plain or material.fold[view.image] != fold:
             continue
+        course.check()
         with torch.no_grad():
             levels = network.levels(pixels_of([view])) if network.parts == WHOLE else material.cache.levels([at])
             probabilities = network.scores(levels).softmax(dim=1)[0].numpy()
