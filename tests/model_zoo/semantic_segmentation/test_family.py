@@ -10,7 +10,7 @@ import pytest
 
 from model_zoo.base import Family, Progress, Trained, Watch
 from model_zoo.errors import CheckpointError, TrainingImpossible
-from model_zoo.masks import map_of
+from model_zoo.masks import map_of, picture
 from model_zoo.postprocess import SegmentationPostprocess
 from model_zoo.programs import openvino
 from model_zoo.programs.program import agrees, deviations
@@ -18,7 +18,7 @@ from model_zoo.recipes import Recipe
 from model_zoo.registry import default_family, family
 from model_zoo.semantic_segmentation import family as family_module
 from model_zoo.semantic_segmentation.family import UnetLite0
-from model_zoo.semantic_segmentation.network import WHOLE
+from model_zoo.semantic_segmentation.network import CHANNELS, ENCODER, WHOLE
 from model_zoo.types import DetectionExample, LabelSpace, Output, SegmentationOutput, TaskKind
 from tests.model_zoo.semantic_segmentation.landscapes import LABELS, TINY, example, landscape
 
@@ -51,12 +51,7 @@ def test_says_what_pixels_are_that_it_has_not_seen(trained: Trained) -> None:
         pixels, classes = landscape(seed)
         (output,) = trained.model.predict([replace(LANDSCAPES[0].item, input=pixels)])
         decided = process.decide(output, SPACE)
-        drawn = np.full(classes.shape, -1)
-        for mask in decided.masks:
-            from model_zoo.masks import pixels as bits
-
-            drawn[bits(mask)] = LABELS.index(mask.label)
-        right.append((drawn == classes).mean())
+        right.append((picture(decided.masks, LABELS, (64, 48)) == classes).mean())
     assert np.mean(right) > 0.85
 
 
@@ -94,7 +89,6 @@ def test_the_whole_network_is_trained_where_that_pays(
     items = [one.item for one in LANDSCAPES[:2]]
     for one, other in zip(maps(unet.load(tmp_path).predict(items)), maps(made.model.predict(items)), strict=True):
         np.testing.assert_array_equal(one.probabilities, other.probabilities)
-    assert made.model.nbytes > 10 * unet.train(LANDSCAPES[:1], SPACE, Recipe(overrides=TINY)).model.nbytes / 8
 
 
 def test_encoders_are_shared_and_small_on_disk(trained: Trained, unet: UnetLite0, tmp_path: Path) -> None:
@@ -107,7 +101,7 @@ def test_the_library_s_own_network_has_the_same_names(unet: UnetLite0) -> None:
     """Its encoder's tensors are timm's, its decoder's the library's."""
     from segmentation_models_pytorch import Unet
 
-    theirs = Unet("tu-tf_efficientnet_lite0", encoder_weights=None, decoder_channels=(128, 64, 48, 32, 32), classes=3)
+    theirs = Unet(ENCODER, encoder_weights=None, decoder_channels=(*CHANNELS, CHANNELS[-1]), classes=3)
     state = theirs.state_dict()
     network = unet.begun(3).copy(WHOLE)
     network.load({name: state[name] for name in network.trained()})
