@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 ENCODER = "tu-tf_efficientnet_lite0"
 """timm's network under the name that segmentation-models-pytorch knows it by."""
 CHANNELS = (96, 64, 32, 24)
-"""Of the decoder's blocks, at strides 16, 8, 4 and 2. The library's own are more than twice as wide, and have a fifth block at
-the full size, which costs as much as the others together and moves edges by a pixel of the network's input at most."""
+"""Of the decoder's blocks, at strides 16, 8, 4 and 2. The library's own are more than twice as wide, and have a fifth
+block at the full size, which costs as much as the others together and moves edges by a pixel of the input at most."""
 STRIDE = 32
 """What the sides of its input are multiples of."""
 CELL = 2
