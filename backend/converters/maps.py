@@ -20,8 +20,6 @@ BY_EVIDENCE = frozenset({"BrushLabels"})
 words."""
 FIRST = 10
 """Labelled images, the oldest, that are looked at: later ones change nothing any more."""
-LEAST = 2
-"""Images that a map is decided from at least: a single close-up may fill its image."""
 MOST, FEWEST = 0.8, 0.5
 """Shares of maps among the images from which on objects become a map, and below which a map becomes objects; between
 them all stays as it was."""
@@ -53,12 +51,12 @@ def as_labelled(control: Control, before: ControlVersion | None, oldest: Sequenc
     if control.tag not in BY_EVIDENCE or as_before(control, None).task is not None or control.model:
         return held, ""
     looked = oldest[:FIRST]
-    share = sum(map(is_map, looked)) / len(looked) if len(looked) >= LEAST else 0.0
+    share = sum(map(is_map, looked)) / len(looked) if looked else 0.0
     was = held.task == SEMANTIC
-    now = share >= (FEWEST if was else MOST)
-    if was and len(looked) < LEAST:
-        now = True
-    if now == was:
+    # A single object may fill its image, two that share one to its edges are parts of a map.
+    several = any(is_map(target) and len(some_of(Mask, target)) > 1 for target in looked)
+    now = share >= FEWEST if was else share >= MOST and several
+    if now == was or not looked:
         return held, ""
     seen = f"of the first {len(looked)} labelled images {round(share * len(looked))} are covered, each label once"
     if now:

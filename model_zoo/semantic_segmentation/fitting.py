@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -47,7 +47,7 @@ def fit(
     random, order, losses = np.random.default_rng(seed), list[int](), list[float]()
     with network.learning() as weights:
         own = {id(weight) for weight in network.unet.encoder.parameters()} if parts == WHOLE else set()
-        groups = [
+        groups: list[dict[str, Any]] = [
             {"params": [weight for weight in weights if id(weight) not in own], "base": hyper.learning_rate},
             {"params": [weight for weight in weights if id(weight) in own], "base": hyper.encoder_rate},
         ]
