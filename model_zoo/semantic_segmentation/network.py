@@ -23,6 +23,8 @@ STRIDE = 32
 """What the sides of its input are multiples of."""
 CELL = 2
 """Pixels of its input a cell of its answer."""
+COUNTER = "num_batches_tracked"
+"""What normalisation counts in training, and nothing depends on afterwards."""
 DECODER, WHOLE = "decoder", "whole"
 """What may be trained: all but the encoder, or all of it."""
 
@@ -53,16 +55,19 @@ class Network:
     def trained(self) -> dict[str, Tensor]:
         """The tensors that differ from the pretrained network's, by the library's names."""
         state: dict[str, Tensor] = self.unet.state_dict()
-        return {name: tensor for name, tensor in state.items() if self.parts == WHOLE or not _is_encoder(name)}
+        return {
+            name: tensor
+            for name, tensor in state.items()
+            if (self.parts == WHOLE or not name.startswith("encoder.")) and not name.endswith(COUNTER)
+        }
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Take over what `trained` gave. Raises `RuntimeError` where names or shapes are not this network's."""
         import torch
 
-        state = self.unet.state_dict()
-        wanted = {name for name in state if self.parts == WHOLE or not _is_encoder(name)}
-        if wanted != tensors.keys():
-            raise RuntimeError(f"it differs in {sorted(wanted ^ tensors.keys())[0]}")
+        state = self.trained()
+        if state.keys() != tensors.keys():
+            raise RuntimeError(f"it differs in {sorted(state.keys() ^ tensors.keys())[0]}")
         with torch.no_grad():
             for name, tensor in tensors.items():
                 if state[name].shape != tensor.shape:
@@ -128,7 +133,3 @@ def encoder_of(weights: EfficientNetLite0Encoder) -> Any:
     # Classification has a last convolution and a classifier besides.
     made.model.load_state_dict({name: published[name] for name in wanted})
     return made.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-
-
-def _is_encoder(name: str) -> bool:
-    return name.startswith("encoder.")
