@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from model_zoo.boxes import as_array, overlaps
-from model_zoo.types import Box, FloatArray, Mask
+from model_zoo.types import Box, FloatArray, Mask, SegmentationMap
 
 Bits = npt.NDArray[np.bool_]
 """Shape (height, width)."""
+
+WHOLE = 0.9
+"""Share of an image from which on masks are said to cover it: people leave gaps between what they paint."""
 
 
 def mask_of(label: str, part: Bits, size: tuple[int, int], at: tuple[int, int] = (0, 0)) -> Mask | None:
@@ -68,20 +72,30 @@ def _under(start: int, length: int, old: int, new: int) -> tuple[npt.NDArray[np.
 def mask_overlaps(first: Sequence[Mask], second: Sequence[Mask]) -> FloatArray:
     """Intersection over union of each mask of `first` with each of `second`, of shape (n, m). Masks of images of
     different sizes are compared in that of the first."""
-    table: FloatArray = np.zeros((len(first), len(second)), np.float32)
-    if not table.size:
-        return table
-    size = first[0].width, first[0].height
+    both, areas, others = shared_pixels(first, second)
+    table: FloatArray = (both / np.maximum(areas[:, None] + others[None] - both, 1)).astype(np.float32)
+    return table
+
+
+Counts = npt.NDArray[np.int64]
+
+
+def shared_pixels(first: Sequence[Mask], second: Sequence[Mask]) -> tuple[Counts, Counts, Counts]:
+    """How many pixels each mask of `first` has in common with each of `second` (n, m), and how many each has, (n,) and
+    (m,). Masks of images of different sizes are counted in that of the first."""
+    table = np.zeros((len(first), len(second)), np.int64)
+    size = next(((mask.width, mask.height) for mask in (*first, *second)), (1, 1))
     scaled = [[resized(mask, *size) for mask in side] for side in (first, second)]
     parts = [[part_of(mask) if mask else None for mask in side] for side in scaled]
-    areas = [[0 if part is None else int(part.sum()) for part in side] for side in parts]
+    areas, others = (np.array([0 if part is None else part.sum() for part in side], np.int64) for side in parts)
+    if not table.size:
+        return table, areas, others
     touching = overlaps(*(as_array([mask or _NOWHERE for mask in side]) for side in scaled))
     for one, other in np.argwhere(touching > 0).tolist():
         here, there = scaled[0][one], scaled[1][other]
         if here is not None and there is not None:
-            shared = _shared(here, parts[0][one], there, parts[1][other])
-            table[one, other] = shared / max(areas[0][one] + areas[1][other] - shared, 1)
-    return table
+            table[one, other] = _shared(here, parts[0][one], there, parts[1][other])
+    return table, areas, others
 
 
 def _shared(here: Mask, mine: Bits | None, there: Mask, its: Bits | None) -> int:
@@ -110,3 +124,40 @@ def numbered(masks: Sequence[Mask], width: int, height: int) -> npt.NDArray[np.u
         if mask is not None:
             drawn[mask.top : mask.top + mask.rows, mask.left : mask.left + mask.columns][part_of(mask)] = number
     return drawn
+
+
+def map_of(masks: Sequence[Mask], size: tuple[int, int]) -> SegmentationMap:
+    """What each pixel of an image of `size` (width, height) is: all masks of a label are one, and what several labels
+    claim is the last one's, as the page shows it. Labels are in the order in which they come first."""
+    scaled = [part for mask in masks if (part := resized(mask, *size)) is not None]
+    names = list(dict.fromkeys(mask.label for mask in scaled))
+    drawn = picture(scaled, names, size)
+    found = (mask_of(name, drawn == index, size) for index, name in enumerate(names))
+    return SegmentationMap(tuple(mask for mask in found if mask is not None), *size)
+
+
+def picture(masks: Sequence[Mask], names: Sequence[str], size: tuple[int, int]) -> npt.NDArray[np.int16]:
+    """For each pixel of an image of `size` (width, height) the index of its label in `names`, -1 where it has none of
+    them; of shape (height, width). Later masks lie above earlier ones."""
+    index = {name: at for at, name in enumerate(names)}
+    drawn = np.full(size[::-1], -1, np.int16)
+    for mask in masks:
+        scaled = resized(mask, *size) if mask.label in index else None
+        if scaled is not None:
+            rows = slice(scaled.top, scaled.top + scaled.rows)
+            drawn[rows, scaled.left : scaled.left + scaled.columns][part_of(scaled)] = index[mask.label]
+    return drawn
+
+
+def area(mask: Mask) -> int:
+    """How many pixels are part of it."""
+    return int(np.unpackbits(np.frombuffer(mask.bits, np.uint8)).sum())
+
+
+def covered(masks: Sequence[Mask]) -> float:
+    """The share of an image's pixels that are part of any of its masks; 0 without masks."""
+    if not masks:
+        return 0.0
+    size = masks[0].width, masks[0].height
+    flat = map_of([replace(mask, label="") for mask in masks], size).masks
+    return sum(map(area, flat)) / (size[0] * size[1])

@@ -18,6 +18,7 @@ from model_zoo.keypoints.family import YoloPoseV1
 from model_zoo.named_entities.family import MiniLMTagger
 from model_zoo.object_detection.family import YoloV1, YoloV3Tiny
 from model_zoo.runtime import shared_runtime
+from model_zoo.semantic_segmentation.family import UnetLite0
 from model_zoo.text_classification.minilm_linear import MiniLMLinear
 from model_zoo.types import TaskKind
 from model_zoo.weights import locate
@@ -29,6 +30,7 @@ FAMILIES: tuple[type[Family], ...] = (
     YoloV1,
     YoloV3Tiny,
     YoloSegV1,
+    UnetLite0,
     YoloPoseV1,
     MiniLMTagger,
     ShowAndTell,

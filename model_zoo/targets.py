@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+from model_zoo.images import image_size
+from model_zoo.masks import map_of
 from model_zoo.types import (
     Box,
     CaptionExample,
@@ -18,6 +21,7 @@ from model_zoo.types import (
     Objects,
     Pose,
     PoseExample,
+    SegmentationExample,
     Span,
     Target,
     TaskKind,
@@ -26,14 +30,8 @@ from model_zoo.types import (
 
 def example(kind: TaskKind, item: Item, target: Target) -> Example:
     """An item with what is true of it, as families of this kind learn from it. Raises `TypeError`."""
-    if kind is TaskKind.OBJECT_DETECTION:
-        return DetectionExample(item, all_of(Box, target))
-    if kind is TaskKind.INSTANCE_SEGMENTATION:
-        return InstanceExample(item, all_of(Mask, target))
-    if kind is TaskKind.KEYPOINTS:
-        return PoseExample(item, all_of(Pose, target))
-    if kind is TaskKind.NAMED_ENTITIES:
-        return EntityExample(item, all_of(Span, target))
+    if kind in _OF_REGIONS:
+        return _OF_REGIONS[kind](item, target)
     if kind is TaskKind.CAPTIONS and isinstance(target, Captions):
         return CaptionExample(item, target)
     if isinstance(target, frozenset):
@@ -51,6 +49,18 @@ def all_of(wanted: type[Region], target: Target) -> tuple[Region, ...]:
     if not isinstance(target, tuple) or len(found) < len(target):
         raise TypeError(f"Got {spoken(target)}, wanted a tuple of {wanted.__name__}.")
     return found
+
+
+_OF_REGIONS: Mapping[TaskKind, Callable[[Item, Target], Example]] = {
+    TaskKind.OBJECT_DETECTION: lambda item, target: DetectionExample(item, all_of(Box, target)),
+    TaskKind.INSTANCE_SEGMENTATION: lambda item, target: InstanceExample(item, all_of(Mask, target)),
+    TaskKind.KEYPOINTS: lambda item, target: PoseExample(item, all_of(Pose, target)),
+    TaskKind.NAMED_ENTITIES: lambda item, target: EntityExample(item, all_of(Span, target)),
+    TaskKind.SEMANTIC_SEGMENTATION: lambda item, target: SegmentationExample(
+        item, map_of(all_of(Mask, target), image_size(item.input))
+    ),
+}
+"""Examples of the kinds whose items are labelled region by region."""
 
 
 def some_of(wanted: type[Region], target: Target) -> tuple[Region, ...]:

@@ -33,6 +33,7 @@ class TaskKind(str, Enum):
     KEYPOINTS = "keypoints"
     TEXT_CLASSIFICATION = "text_classification"
     NAMED_ENTITIES = "named_entities"
+    SEMANTIC_SEGMENTATION = "semantic_segmentation"
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,21 @@ class Captions:
 Masks = tuple[Mask, ...]
 """What is true of an image for instance segmentation: every object, none left out. They may overlap."""
 
+
+@dataclass(frozen=True)
+class SegmentationMap:
+    """What is true of each pixel of an upright image of `width` x `height` pixels: the label whose mask it is part of;
+    nobody's, where it is part of none.
+
+    Kept as at most one mask a label, none overlapping another: `masks.map_of` makes one of any masks, and
+    `masks.picture` gives it as an array.
+    """
+
+    masks: Masks
+    width: int
+    height: int
+
+
 Objects = tuple[Box | Mask, ...]
 """Boxes or masks, where either will do."""
 
@@ -227,6 +243,14 @@ class InstanceExample:
 
 
 @dataclass(frozen=True)
+class SegmentationExample:
+    """One labelled image: what each of its pixels is, the map being as large as the upright image."""
+
+    item: Item
+    map: SegmentationMap
+
+
+@dataclass(frozen=True)
 class PoseExample:
     """One labelled image: all its objects with their points."""
 
@@ -234,7 +258,15 @@ class PoseExample:
     poses: Poses
 
 
-Example = ClassificationExample | DetectionExample | InstanceExample | PoseExample | EntityExample | CaptionExample
+Example = (
+    ClassificationExample
+    | DetectionExample
+    | InstanceExample
+    | SegmentationExample
+    | PoseExample
+    | EntityExample
+    | CaptionExample
+)
 """The union of all example types; grows with the kinds of task."""
 
 
@@ -296,6 +328,19 @@ class InstanceOutput(DetectionOutput):
 
 
 @dataclass(frozen=True)
+class SegmentationOutput:
+    """What each cell of an image is, raw. `probabilities` of shape (labels + 1, rows, columns), in the label space's
+    order and at the end that of none, sum to 1 in each cell. `frame` says where in these cells the image lies: its
+    left, top, right and bottom edges. `width` and `height` are those of the upright image in pixels.
+    """
+
+    probabilities: FloatArray
+    frame: tuple[float, float, float, float]
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
 class PoseOutput:
     """Candidates as of `DetectionOutput`, n of them, with all k points of each, in the label space's order.
 
@@ -313,7 +358,15 @@ class PoseOutput:
     height: int
 
 
-Output = ClassificationOutput | DetectionOutput | InstanceOutput | PoseOutput | EntityOutput | CaptionOutput
+Output = (
+    ClassificationOutput
+    | DetectionOutput
+    | InstanceOutput
+    | SegmentationOutput
+    | PoseOutput
+    | EntityOutput
+    | CaptionOutput
+)
 """The union of all output types; grows with the kinds of task."""
 
 

@@ -1,19 +1,21 @@
 """Control tags that mark the pixels of objects: what all of them have in common.
 
 What is decoded are masks of the size that the region says its image has, so that annotations need no image to be
-compared; `target` makes of them what families learn from, masks of the image's own size.
+compared; `target` makes of them what families learn from, masks of the image's own size. Where a map of the image is
+asked for, each label has one mask and none overlap; else each region is an object.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from backend.converters.base import Region, region_id
+from backend.converters.base import Region, Report, log, region_id
 from backend.converters.objects import ObjectsConverter, common
 from backend.labelstudio.config import Control
-from model_zoo.masks import resized
+from backend.labelstudio.controls import SEMANTIC
+from model_zoo.masks import map_of, resized
 from model_zoo.postprocess.base import Decision, InstanceDecision
 from model_zoo.targets import some_of
 from model_zoo.types import Item, Mask, Masks, Target, TaskKind
@@ -24,10 +26,19 @@ MOST = 80_000_000
 
 
 class MaskConverter(ObjectsConverter[Mask]):
-    """Separate objects; each has one region."""
+    """Separate objects, or the areas of a map; each has one region."""
 
     def kind(self, control: Control) -> TaskKind | None:
-        return TaskKind.INSTANCE_SEGMENTATION if control.object_tag == "Image" else None
+        if control.object_tag != "Image":
+            return None
+        return TaskKind.SEMANTIC_SEGMENTATION if control.task == SEMANTIC else TaskKind.INSTANCE_SEGMENTATION
+
+    def decode(self, control: Control, result: Sequence[Any], report: Report = log.info) -> Masks | None:
+        """As of all objects; where a map is asked for, what is painted last lies above the rest."""
+        masks = super().decode(control, result, report)
+        if not masks or control.task != SEMANTIC:
+            return masks
+        return map_of(masks, (masks[0].width, masks[0].height)).masks
 
     @abstractmethod
     def write(self, mask: Mask) -> dict[str, Any] | None:
@@ -42,7 +53,7 @@ class MaskConverter(ObjectsConverter[Mask]):
         return tuple(mask for mask in scaled if mask is not None)
 
     def encode(self, control: Control, decision: Decision, *, key: str) -> list[Region]:
-        """A region for each object, whose score is its confidence."""
+        """A region for each object or label, whose score is its confidence."""
         if not isinstance(decision, InstanceDecision):
             raise TypeError(f"Got a {type(decision).__name__}, wanted an InstanceDecision to draw objects from.")
         regions: list[Region] = []

@@ -12,6 +12,7 @@ from backend.evaluation.entities import EntityEvaluation
 from backend.evaluation.instance_segmentation import InstanceEvaluation
 from backend.evaluation.keypoints import KeypointEvaluation
 from backend.evaluation.ordered import OrderedEvaluation
+from backend.evaluation.semantic_segmentation import SegmentationEvaluation
 from model_zoo.types import LabelSpace, TaskKind
 
 _CLASSIFICATION = ClassificationEvaluation()
@@ -24,6 +25,7 @@ EVALUATIONS: Mapping[TaskKind, Evaluation] = {
     TaskKind.KEYPOINTS: KeypointEvaluation(),
     TaskKind.TEXT_CLASSIFICATION: _CLASSIFICATION,
     TaskKind.NAMED_ENTITIES: EntityEvaluation(),
+    TaskKind.SEMANTIC_SEGMENTATION: SegmentationEvaluation(),
 }
 """Every kind of task; a test holds the table against `TaskKind`."""
 

@@ -10,9 +10,12 @@ from dataclasses import astuple, dataclass
 from typing import Any
 
 from backend.converters import CONVERTERS
+from backend.converters.maps import as_labelled
 from backend.labelstudio.config import Control
+from backend.labelstudio.controls import SEMANTIC
 from backend.projects.provenance import Provenance
 from backend.projects.roles import Role
+from backend.store.manifest import ControlVersion
 from backend.store.records import Annotation, Record
 from model_zoo.types import Captions, Target
 
@@ -50,6 +53,18 @@ def answer_of(control: Control, record: Record) -> Target | None:
             votes = Counter(given)
             return max(reversed(given), key=lambda target: votes[target])
     return None
+
+
+def asked(
+    control: Control, before: ControlVersion | None, answered: Sequence[Answer]
+) -> tuple[Control, Sequence[Answer], str]:
+    """`control` asking for what the first answers, by age, say where its config leaves that open (see
+    `converters.maps`), with its answers read so; and a sentence for people where that is news."""
+    oldest = sorted(answered, key=lambda answer: min(one.created_at for one in answer.record.submitted))
+    settled, said = as_labelled(control, before, [answer.target for answer in oldest])
+    if settled.task == control.task or settled.task != SEMANTIC:
+        return settled, answered, said
+    return settled, answers(settled, [answer.record for answer in answered]), said
 
 
 def fingerprint(answered: Sequence[Answer], *parts: object) -> str:

@@ -13,7 +13,7 @@ from backend.converters import CONVERTERS
 from backend.errors import InvalidConfig, StoreError
 from backend.evaluation.gate import Paired, Verdict, decide
 from backend.evaluation.kinds import evaluation_of
-from backend.jobs.examples import Answer, answers, fingerprint
+from backend.jobs.examples import Answer, answers, asked, fingerprint
 from backend.jobs.featurise import Featuriser, Step
 from backend.jobs.progress import report
 from backend.jobs.recipe import recipe_for
@@ -139,11 +139,14 @@ class Teacher:
 
         Raises the zoo's `Cancelled`.
         """
+        control, answered, news = asked(control, champion, answers(control, records))
+        notes: tuple[str, ...] = (f"{control.name}: {news}",) if news else ()
+        for note in notes:
+            log.info("%s", note)
         try:
             chosen = self._families.of(control, champion)
         except InvalidConfig as error:
-            return Taught(champion, False, (str(error),))
-        answered = answers(control, records)
+            return Taught(champion, False, (*notes, str(error)))
         training = [answer for answer in answered if answer.role.trains]
         labels = CONVERTERS[control.tag].label_space(control)
         recipe = recipe_for(control, self._parameters)
@@ -156,9 +159,9 @@ class Teacher:
         if not training or self._is_settled(champion, learnt_from, held_back):
             return Taught(champion, False)
         settled: dict[str, Any] = {"seed": self._seed, LEARNT_FROM: learnt_from, WEIGHTS_FILE: control.model_path}
-        notes: tuple[str, ...] = ()
         try:
-            lesson, notes = self._lesson(control, chosen, labels, answered, step, watch)
+            lesson, unread = self._lesson(control, chosen, labels, answered, step, watch)
+            notes += unread
             if not lesson.training:
                 return Taught(champion, False, notes)
             rival = Rival(champion, seen, judged or {})

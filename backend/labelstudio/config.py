@@ -280,7 +280,7 @@ def _check(controls: list[Control]) -> None:
     for control in controls:
         if names.count(control.name) > 1:
             raise InvalidConfig(f'Two controls are called "{shorten(control.name)}". Give each a name of its own.')
-        _ = control.score_threshold, control.model_path
+        _ = control.score_threshold, control.model_path, control.task
 
 
 @lru_cache(maxsize=64)

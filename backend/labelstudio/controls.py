@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from backend.errors import InvalidConfig
@@ -71,7 +71,15 @@ VISIBILITIES: Mapping[str, Visibility] = {
 _OPTION = "prelabel_"
 _RECIPE = "prelabel_recipe"
 _SMART = "prelabel_smart"
-_NO_HYPERPARAMETERS = frozenset({"prelabel_model", _RECIPE, _SMART})
+_TASK = "prelabel_task"
+_NO_HYPERPARAMETERS = frozenset({"prelabel_model", _RECIPE, _SMART, _TASK})
+
+SEMANTIC, INSTANCE = "semantic", "instance"
+MAPPED: Mapping[str, frozenset[str]] = dict.fromkeys(
+    ("BrushLabels", "PolygonLabels", "BitmaskLabels"), frozenset({SEMANTIC, INSTANCE})
+)
+"""Control tags that leave open what is asked for, with the words that `prelabel_task` takes: what each pixel of an
+image is, or which separate objects there are."""
 
 
 @dataclass(frozen=True)
@@ -190,6 +198,23 @@ class Control:
     def smart(self) -> str | None:
         """What a click, a box or a selection asks for while annotating; None leaves it to the control's tag."""
         return self.attributes.get(_SMART) or None
+
+    @property
+    def task(self) -> str | None:
+        """What is asked for where the tag leaves that open, a word of `MAPPED`; None leaves it to the labels. Raises
+        `InvalidConfig`."""
+        text = self.attributes.get(_TASK) or None
+        if text is not None and text not in MAPPED.get(self.tag, ()):
+            wanted = " or ".join(f'"{word}"' for word in sorted(MAPPED.get(self.tag, ()))) or "none on this tag"
+            raise InvalidConfig(
+                f'prelabel_task of {self.tag} "{shorten(self.name)}": got "{shorten(text)}", wanted {wanted}. '
+                "Correct it or leave it out."
+            )
+        return text
+
+    def asking(self, task: str) -> Control:
+        """The same control with the word that it leaves out."""
+        return replace(self, attributes={**self.attributes, _TASK: task})
 
     @property
     def hyperparameters(self) -> Mapping[str, float | int | str | bool]:

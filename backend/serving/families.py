@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend.converters import CONVERTERS
+from backend.converters.maps import as_before
 from backend.errors import InvalidConfig
 from backend.labelstudio.config import Control
+from backend.labelstudio.controls import MAPPED
 from backend.settings import Settings
 from backend.store.manifest import ControlVersion
 
@@ -40,9 +42,12 @@ class Families:
         from model_zoo.outside import outside_family
         from model_zoo.registry import default_family
 
+        control = as_before(control, before)
         kind = CONVERTERS[control.tag].kind(control)
         if kind is None:
             raise InvalidConfig(f'No model fits {control.tag} "{control.name}" on {control.object_tag}.')
+        if before is not None and control.tag in MAPPED and not before.family.startswith(f"{kind.value}/"):
+            before = None  # the config, or what people paint, asks for the other kind by now
         name = control.model or (before.family if before else default_family(kind))
         try:
             if name in self.outside:

@@ -25,6 +25,7 @@ class Kind(str, Enum):
     INSTANCE_SEGMENTATION = "instance_segmentation"
     KEYPOINTS = "keypoints"
     NAMED_ENTITIES = "named_entities"
+    SEMANTIC_SEGMENTATION = "semantic_segmentation"
     CROWD = "crowd"
     """Items known by their names alone, each judged by many people."""
 
@@ -133,6 +134,7 @@ def labelling_config(kind: Kind, labels: Sequence[str], model: str | None = None
     entry = "Choice" if tag == "Choices" else "Label"
     entries = "".join(f"\n    <{entry} value={quoteattr(label)}/>" for label in labels)
     attributes = ' choice="single"' if tag == "Choices" else ""
+    attributes += f' prelabel_task="{_ASKED[kind]}"' if kind in _ASKED else ""
     attributes += f" prelabel_model={quoteattr(model)}" if model else ""
     control = f'<{tag} name="{FROM}" toName="{TO}"{attributes}>{entries}\n  </{tag}>'
     lines = [shown, control, *(_KEYPOINT_CONTROLS if kind is Kind.KEYPOINTS else ())]
@@ -146,9 +148,13 @@ TAGS: Mapping[Kind, str] = {
     Kind.INSTANCE_SEGMENTATION: "BrushLabels",
     Kind.KEYPOINTS: "KeyPointLabels",
     Kind.NAMED_ENTITIES: "Labels",
+    Kind.SEMANTIC_SEGMENTATION: "BrushLabels",
     Kind.CROWD: "Choices",
 }
 """The control tag that each kind is labelled with."""
+
+_ASKED: Mapping[Kind, str] = {Kind.INSTANCE_SEGMENTATION: "instance", Kind.SEMANTIC_SEGMENTATION: "semantic"}
+"""Which of two kinds is meant where both are labelled with the same tag."""
 
 _KEYPOINT_CONTROLS = (
     f'<Rectangle name="{NAMES}" toName="{TO}"/>',

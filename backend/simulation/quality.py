@@ -20,6 +20,7 @@ MAIN_METRIC: Mapping[TaskKind, str] = {
     TaskKind.OBJECT_DETECTION: "map50",
     TaskKind.NAMED_ENTITIES: "f1",
     TaskKind.KEYPOINTS: "oks_map50",
+    TaskKind.SEMANTIC_SEGMENTATION: "miou",
 }
 """The one figure by which each kind of task is compared."""
 AT_ONCE = 32

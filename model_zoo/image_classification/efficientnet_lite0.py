@@ -34,9 +34,10 @@ class EfficientNetLite0Encoder(ImageEncoder):
     )
 
     def build(self) -> Module:
-        return features_of(self._load())
+        return features_of(self.load())
 
-    def _load(self) -> Any:
+    def load(self) -> Any:
+        """timm's network with its weights, frozen. Raises `WeightsNotFound`."""
         import torch
         from timm.models.efficientnet import tf_efficientnet_lite0
 

@@ -167,12 +167,16 @@ def _moved(boxes: FloatArray, matrix: npt.NDArray[np.floating]) -> FloatArray:
 
 
 def _coloured(picture: Picture, how: Augmentation, random: np.random.Generator) -> Picture:
+    return replace(picture, pixels=recoloured(picture.pixels, how.colour, random))
+
+
+def recoloured(pixels: Pixels, strength: float, random: np.random.Generator) -> Pixels:
     """Hue, saturation and brightness changed, as Ultralytics does by default."""
     import cv2
 
-    gains = 1 + random.uniform(-1, 1, 3) * np.array([0.015, 0.7, 0.4]) * how.colour
-    hsv = cv2.cvtColor(picture.pixels, cv2.COLOR_RGB2HSV)
+    gains = 1 + random.uniform(-1, 1, 3) * np.array([0.015, 0.7, 0.4]) * strength
+    hsv = cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV)
     steps = np.arange(256)
     tables = ((steps * gains[0]) % 180, np.clip(steps * gains[1], 0, 255), np.clip(steps * gains[2], 0, 255))
     turned = np.dstack([table.astype(np.uint8)[hsv[..., channel]] for channel, table in enumerate(tables)])
-    return replace(picture, pixels=np.asarray(cv2.cvtColor(turned, cv2.COLOR_HSV2RGB), np.uint8))
+    return np.asarray(cv2.cvtColor(turned, cv2.COLOR_HSV2RGB), np.uint8)

@@ -16,6 +16,7 @@ from model_zoo.postprocess.base import (
     InstanceDecision,
     PoseDecision,
     Postprocess,
+    SegmentationDecision,
 )
 from model_zoo.postprocess.captions import CaptionPostprocess
 from model_zoo.postprocess.classification import ClassificationPostprocess
@@ -23,6 +24,7 @@ from model_zoo.postprocess.detection import DetectionPostprocess
 from model_zoo.postprocess.entities import EntityPostprocess
 from model_zoo.postprocess.instance_segmentation import InstancePostprocess
 from model_zoo.postprocess.keypoints import KeypointPostprocess
+from model_zoo.postprocess.semantic_segmentation import SegmentationPostprocess
 from model_zoo.types import TaskKind
 
 _BY_KIND: Mapping[TaskKind, type[Postprocess]] = {
@@ -33,6 +35,7 @@ _BY_KIND: Mapping[TaskKind, type[Postprocess]] = {
     TaskKind.KEYPOINTS: KeypointPostprocess,
     TaskKind.TEXT_CLASSIFICATION: ClassificationPostprocess,
     TaskKind.NAMED_ENTITIES: EntityPostprocess,
+    TaskKind.SEMANTIC_SEGMENTATION: SegmentationPostprocess,
 }
 
 
@@ -56,5 +59,7 @@ __all__ = [
     "KeypointPostprocess",
     "PoseDecision",
     "Postprocess",
+    "SegmentationDecision",
+    "SegmentationPostprocess",
     "postprocess_of",
 ]

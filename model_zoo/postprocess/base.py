@@ -110,6 +110,11 @@ class InstanceDecision:
 
 
 @dataclass(frozen=True)
+class SegmentationDecision(InstanceDecision):
+    """What is shown of one image: at most one mask a label, none overlapping another, and how sure each is."""
+
+
+@dataclass(frozen=True)
 class PoseDecision:
     """What is shown of one image: `poses`, each with its points that are located within the image, the most confident
     first; `scores`, how sure each object is, and `point_scores`, how sure each of its points; `confidence` of shape

@@ -14,7 +14,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
-from tests.benchmarks import zoo_captions, zoo_classification, zoo_entities, zoo_keypoints, zoo_segmentation
+from tests.benchmarks import (
+    zoo_captions,
+    zoo_classification,
+    zoo_entities,
+    zoo_keypoints,
+    zoo_segmentation,
+    zoo_semantic,
+)
 from tests.benchmarks.figures import Figure, append_results, text_table
 from tests.benchmarks.machine import describe
 
@@ -23,6 +30,7 @@ PARTS: Mapping[str, Callable[[bool, int], list[Figure]]] = {
     "classification": zoo_classification.measure,
     "entities": zoo_entities.measure,
     "segmentation": zoo_segmentation.measure,
+    "semantic": zoo_semantic.measure,
     "keypoints": zoo_keypoints.measure,
     "captions": zoo_captions.measure,
 }

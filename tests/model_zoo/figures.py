@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from model_zoo.masks import mask_of
-from model_zoo.types import Example, InstanceExample, Item, Keypoint, Output, Pose, PoseExample
+from model_zoo.types import Example, InstanceExample, Item, Keypoint, Output, Pose, PoseExample, SegmentationExample
 
 SIDE = 64
 SHADES = ("bright 🔆", "dark")
@@ -64,6 +64,8 @@ def marked() -> list[PoseExample]:
 
 def is_of(example: Example, label: str) -> bool:
     """Whether all that is said of the example is this label, and something is."""
+    if isinstance(example, SegmentationExample):
+        return {mask.label for mask in example.map.masks} == {label}
     regions = next(value for value in vars(example).values() if isinstance(value, tuple))
     parts = [part for region in regions for part in (region.points if isinstance(region, Pose) else (region,))]
     return {part.label for part in parts} == {label}

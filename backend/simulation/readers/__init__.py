@@ -39,7 +39,7 @@ FORMATS: Mapping[str, Format] = {
     "voc": Format((Kind.OBJECT_DETECTION,), voc.read),
     "coco": Format((*_BOXES, Kind.KEYPOINTS), coco.read),
     "yolo": Format(_BOXES, yolo.read),
-    "masks": Format((Kind.INSTANCE_SEGMENTATION, Kind.OBJECT_DETECTION), masks.read),
+    "masks": Format((Kind.INSTANCE_SEGMENTATION, Kind.OBJECT_DETECTION, Kind.SEMANTIC_SEGMENTATION), masks.read),
     "keypoints-csv": Format((Kind.KEYPOINTS,), keypoints_csv.read),
     "conll": Format((Kind.NAMED_ENTITIES,), conll.read),
     "crowd": Format((Kind.CROWD,), crowd.read),
@@ -51,7 +51,8 @@ FORMATS: Mapping[str, Format] = {
 def read_set(
     path: Path, format_name: str, task: str | None = None, mask_values: MaskValues = MaskValues.INSTANCE
 ) -> LabelledSet:
-    """What the files at `path` say. `task` chooses among the kinds that the format can be read as.
+    """What the files at `path` say. `task` chooses among the kinds that the format can be read as; masks whose numbers
+    are classes are maps unless it says otherwise.
 
     What is broken is left out and said in the set's `problems`. Raises `InvalidRequest` where nothing is left.
     """
@@ -63,7 +64,10 @@ def read_set(
         raise InvalidRequest(f"--task: got {task!r}, and {format_name} can be read as: {', '.join(kinds)}.")
     if not path.exists():
         raise InvalidRequest(f"{path} is not there. Give the folder or file of a labelled set.")
-    found = chosen.read(path.resolve(), Options(kinds[task] if task else chosen.kinds[0], mask_values))
+    usual = chosen.kinds[0]
+    if mask_values is MaskValues.CLASS and Kind.SEMANTIC_SEGMENTATION in chosen.kinds:
+        usual = Kind.SEMANTIC_SEGMENTATION
+    found = chosen.read(path.resolve(), Options(kinds[task] if task else usual, mask_values))
     if not found.tasks:
         first = f" The first problem: {found.problems[0]}" if found.problems else ""
         raise InvalidRequest(f"{path} holds nothing that can be read as {format_name}.{first}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from backend.converters import CONVERTERS
 from backend.converters.geometry import WHOLE
@@ -34,6 +36,7 @@ from model_zoo.errors import Cancelled
 from model_zoo.postprocess import postprocess_of
 from model_zoo.types import Item, TaskKind
 from tests.model_zoo.named_entities import sentences
+from tests.model_zoo.semantic_segmentation import landscapes
 
 UID = "1.1795149789"
 
@@ -109,6 +112,28 @@ def painted_records() -> list[Record]:
             found.append((mask, drawn.label))
         names = {"from_name": "objects", "to_name": "image"}
         made.append(record(number, {"image": address}, [{**one, **names} for one in masks(found, (WIDTH, HEIGHT))]))
+    return made
+
+
+MAPS_CONFIG = (
+    '<View><Image name="image" value="$image"/><BrushLabels name="areas" toName="image">'
+    + "".join(f'<Label value="{name}"/>' for name in landscapes.LABELS)
+    + "</BrushLabels></View>"
+)
+MAP_WISHES = {f"prelabel_{name}": str(value) for name, value in {**landscapes.TINY, "epochs": 2}.items()}
+
+
+def map_records() -> list[Record]:
+    """Landscapes painted all over, each label once."""
+    made = []
+    for number in range(1, 5):
+        pixels, classes = landscapes.landscape(number)
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, "PNG")
+        address = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+        found = [(classes == index, name) for index, name in enumerate(landscapes.LABELS) if (classes == index).any()]
+        names = {"from_name": "areas", "to_name": "image"}
+        made.append(record(number, {"image": address}, [{**one, **names} for one in masks(found, (64, 48))]))
     return made
 
 
@@ -206,6 +231,15 @@ CASES = [
         id="keypoints",
         marks=needs_ultralytics,
     ),
+    pytest.param(
+        Case(
+            MAPS_CONFIG,
+            map_records,
+            {**MAP_WISHES, "prelabel_task": "semantic"},
+            frozenset({"out_of_fold_miou", "out_of_fold_iou_Sky", "out_of_fold_pixel_accuracy", "out_of_fold_recall"}),
+        ),
+        id="semantic_segmentation",
+    ),
 ]
 
 
@@ -286,6 +320,17 @@ def test_a_wish_that_the_family_does_not_know_is_said_and_nothing_breaks(case: C
 def test_cancelling_ends_it(case: Case, classroom: Classroom) -> None:
     with pytest.raises(Cancelled):
         classroom.teach(case.control(), case.records(), watch=Watch(cancelled=lambda: True))
+
+
+def test_what_people_paint_decides_and_is_said_once(classroom: Classroom) -> None:
+    control, records = control_of(MAPS_CONFIG, **MAP_WISHES), map_records()
+    first = classroom.teach(control, records[:3])
+    assert first.part is not None
+    assert first.part.family == "semantic_segmentation/unet_lite0.v1"
+    assert ['prelabel_task="instance"' in note for note in first.notes] == [True]
+    then = classroom.teach(control, records, first.part)
+    assert then.changed
+    assert not any("prelabel_task" in note for note in then.notes)
 
 
 def test_wishes_are_recorded_and_other_ones_train_anew(classroom: Classroom) -> None:

@@ -41,6 +41,7 @@ ASKED = {
     TaskKind.TEXT_CLASSIFICATION: ("Text", "Choices"),
     TaskKind.NAMED_ENTITIES: ("Text", "Labels"),
     TaskKind.CAPTIONS: ("Image", "TextArea"),
+    TaskKind.SEMANTIC_SEGMENTATION: ("Image", "BrushLabels"),
 }
 """An object tag and a control tag that pose each kind of task."""
 

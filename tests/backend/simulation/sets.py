@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from backend.demo.samples import tickets
+from tests.model_zoo.semantic_segmentation.landscapes import landscape
 
 WIDTH, HEIGHT = 80, 40
 
@@ -107,6 +108,17 @@ def masks(folder: Path) -> Path:
     picture(folder / "images" / "unmasked.jpg")
     (folder / "masks").mkdir()
     Image.fromarray(values).save(folder / "masks" / "a.png")
+    return folder
+
+
+def landscapes(folder: Path, count: int) -> Path:
+    """Landscapes of which every pixel has a class."""
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True)
+    for seed in range(count):
+        pixels, classes = landscape(seed)
+        Image.fromarray(pixels).save(folder / "images" / f"{seed}.png")
+        Image.fromarray((classes + 1).astype(np.uint8)).save(folder / "masks" / f"{seed}.png")
     return folder
 
 

@@ -18,10 +18,11 @@ from backend.settings import Settings
 from backend.simulation.costs import default_costs
 from backend.simulation.labelled import Kind, LabelledSet
 from backend.simulation.loop import NO_MODEL, Plan, simulate, split
-from backend.simulation.readers import FORMATS, read_set
+from backend.simulation.readers import FORMATS, MaskValues, read_set
 from backend.simulation.report import Run
 from backend.simulation.strategies import Dealing, deal, read_strategies
 from tests.backend.simulation import sets
+from tests.model_zoo.semantic_segmentation.landscapes import TINY
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +188,22 @@ def test_points_are_proposed_corrected_and_measured(tmp_path: Path, settings: Se
         assert run.metrics["items"] == 3
         assert 0 <= run.metrics["oks_map50_95"] <= run.metric <= 1
         assert run.actions_manual == run.metrics["labels_count"] == 2 * run.budget
+
+
+def test_maps_are_proposed_corrected_and_measured(tmp_path: Path, settings: Settings) -> None:
+    found = read_set(sets.landscapes(tmp_path / "land", 6), "masks", mask_values=MaskValues.CLASS)
+    assert found.kind is Kind.SEMANTIC_SEGMENTATION
+    assert 'prelabel_task="semantic"' in found.config
+    costs = default_costs(Kind.SEMANTIC_SEGMENTATION)
+    plan = Plan(
+        (Dealing.IN_ORDER,), (2, 3), 1, 0.4, costs, "semantic_segmentation/unet_lite0.v1", {**TINY, "epochs": 2}
+    )
+    runs = list(simulate(settings, found, plan))
+    assert [(run.metric_name, run.budget) for run in runs] == [("miou", 2), ("miou", 3)]
+    for run in runs:
+        assert 0 <= run.metric == run.metrics["miou"] <= 1
+        assert "iou_1" in run.metrics
+        assert run.actions_manual == run.metrics["labels_count"] > 0
 
 
 def test_command(tmp_path: Path) -> None:
