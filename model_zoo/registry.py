@@ -17,6 +17,7 @@ from model_zoo.instance_segmentation.yolo_seg import YoloSegV1
 from model_zoo.keypoints.family import YoloPoseV1
 from model_zoo.named_entities.family import MiniLMTagger
 from model_zoo.object_detection.family import YoloV1, YoloV3Tiny
+from model_zoo.oriented_detection.family import YoloObbV1
 from model_zoo.runtime import shared_runtime
 from model_zoo.text_classification.minilm_linear import MiniLMLinear
 from model_zoo.types import TaskKind
@@ -28,6 +29,7 @@ FAMILIES: tuple[type[Family], ...] = (
     MobileNetV2Linear,
     YoloV1,
     YoloV3Tiny,
+    YoloObbV1,
     YoloSegV1,
     YoloPoseV1,
     MiniLMTagger,

@@ -92,6 +92,18 @@ class Box:
         return (self.left, self.top, self.right, self.bottom)
 
 
+Corners = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
+"""x and y of the corners of a rectangle, clockwise, from the one that was its top left before it was turned."""
+
+
+@dataclass(frozen=True)
+class OrientedBox(Box):
+    """A rectangle that is turned, by its corners in pixels. As a `Box` it is the upright one around it, as far as that
+    is within the image, so that whoever knows nothing of turns works with that."""
+
+    points: Corners
+
+
 @dataclass(frozen=True)
 class Span:
     """The characters `text[start:end]` with a label; characters are Python's, code points. `start < end`."""
@@ -257,6 +269,14 @@ class DetectionOutput:
     probabilities: FloatArray
     width: int
     height: int
+
+
+@dataclass(frozen=True)
+class OrientedOutput(DetectionOutput):
+    """Candidates that are turned: `points` of shape (n, 4, 2), x and y of their corners as of `OrientedBox`; `boxes`
+    are the upright ones around them, within the image."""
+
+    points: FloatArray
 
 
 @dataclass(frozen=True)

@@ -145,6 +145,7 @@ class Teacher:
             return Taught(champion, False, (str(error),))
         answered = answers(control, records)
         training = [answer for answer in answered if answer.role.trains]
+        chosen = self._families.suited(control, chosen, [answer.target for answer in training])
         labels = CONVERTERS[control.tag].label_space(control)
         recipe = recipe_for(control, self._parameters)
         learnt_from = fingerprint(

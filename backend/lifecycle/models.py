@@ -88,10 +88,12 @@ def _export(
     model = family.load(artifacts.fetch(part.artifact))
     if isinstance(model, LinearModel):
         config = _classifier(family, model, form, folder)
-    elif isinstance(model, YoloModel) and family.task is TaskKind.OBJECT_DETECTION:
+    elif type(model) is YoloModel and family.task is TaskKind.OBJECT_DETECTION:
         config = _detector(model, form, folder)
     else:
-        raise InvalidRequest(f"{control}: {part.family} cannot be exported; classifiers and detectors can.")
+        raise InvalidRequest(
+            f"{control}: {part.family} cannot be exported; classifiers and detectors of upright boxes can."
+        )
     config |= {
         "task": family.task.value,
         "form": form,

@@ -99,6 +99,8 @@ def _recount(network: Network, cache: Cache, chosen: Sequence[int], batch: int) 
             if network.has_masks:
                 network.mask_branch(levels)
                 network.prototypes(levels)
+            if network.has_angles:
+                network.angle_branch(levels)
 
 
 def levels_for(network: Network, parts: Collection[str], cache: Cache, chosen: Sequence[int]) -> list[Tensor]:
@@ -114,12 +116,15 @@ class DetectionLoss:
     """Ultralytics' loss on the parts of a network that are trained; what is frozen comes out of the cache."""
 
     masks = False
+    angles = False
 
     def __init__(self, network: Network, parts: Sequence[str], cache: Cache, present: FloatArray) -> None:
         self._network = network
         self._parts = frozenset(parts)
         self._cache = cache
-        self._loss = upstream.detection_loss(network.head, present, masks=self.masks and "masks" in self._parts)
+        self._loss = upstream.detection_loss(
+            network.head, present, masks=self.masks and "masks" in self._parts, angles=self.angles
+        )
 
     def __call__(self, batch: Sequence[int]) -> Tensor:
         seen = [self._cache.seen[at] for at in batch]
