@@ -62,25 +62,20 @@ def box_overlaps(first: Sequence[Box | Mask], second: Sequence[Box | Mask]) -> F
 def quad_overlaps(first: FloatArray, second: FloatArray) -> FloatArray:
     """Intersection over union of each rectangle of `first` with each of `second`, of shape (n, m)."""
     table: FloatArray = np.zeros((len(first), len(second)), np.float32)
-    if table.size:
-        areas = area(first), area(second)
-        near = overlaps(hull(first).astype(np.float32), hull(second).astype(np.float32)) > 0
-        for one, other in np.argwhere(near).tolist():
-            table[one, other] = _share(first[one], second[other], areas[0][one] + areas[1][other])
+    one, other = np.nonzero(overlaps(hull(first).astype(np.float32), hull(second).astype(np.float32)) > 0)
+    if len(one):
+        table[one, other] = _shares(first[one], second[other])
     return table
 
 
 def suppress_quads(points: FloatArray, scores: FloatArray, overlap: float) -> Indices:
     """As `boxes.suppress`, of turned rectangles."""
     order = np.argsort(-scores, kind="stable").astype(np.int64)
-    hulls, areas = hull(points).astype(np.float32), area(points)
     stays: list[int] = []
     while len(order):
         best, order = int(order[0]), order[1:]
         stays.append(best)
-        near = np.flatnonzero(overlaps(hulls[best : best + 1], hulls[order])[0] > 0)
-        over = [at for at in near if _share(points[best], points[order[at]], areas[best] + areas[order[at]]) > overlap]
-        order = np.delete(order, over)
+        order = order[quad_overlaps(points[best : best + 1], points[order])[0] <= overlap]
     return np.array(stays, np.int64)
 
 
@@ -103,7 +98,7 @@ def turned(box: Box) -> bool:
     """Whether a box stands askew by more than a slip of the mouse, and is not merely laid on another side."""
     if not isinstance(box, OrientedBox):
         return False
-    degrees = np.degrees(sides(quads([box]))[3][0])
+    degrees = float(np.degrees(sides(quads([box]))[3][0]))
     return abs((degrees + 45) % 90 - 45) > SLIGHT
 
 
@@ -113,10 +108,48 @@ def are_turned(truths: Sequence[Target]) -> bool:
     return bool(boxes) and sum(map(turned, boxes)) >= SOME * len(boxes)
 
 
-def _share(first: FloatArray, second: FloatArray, areas: float) -> float:
-    import cv2
+def _shares(first: FloatArray, second: FloatArray) -> npt.NDArray[np.float64]:
+    """Intersection over union (n,) of rectangles, one with one. OpenCV's is wrong where edges lie on each other."""
+    # Far from the origin, products of coordinates would lose what is small.
+    origin = first[:, :1].astype(np.float64)
+    one, other = _clockwise(first - origin), _clockwise(second - origin)
+    shared = _shared(one, other)
+    union = area(one) + area(other) - shared
+    shares: npt.NDArray[np.float64] = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return np.clip(shares, 0, 1)
 
-    # Far from the origin single precision would be too coarse.
-    origin = first[0]
-    shared, _ = cv2.intersectConvexConvex((first - origin).astype(np.float32), (second - origin).astype(np.float32))
-    return min(float(shared / (areas - shared)), 1.0) if areas > shared else 0.0
+
+def _shared(points: npt.NDArray[np.float64], others: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Areas (n,) that convex polygons share: `points` cut along each edge of the others in turn (Sutherland and Hodgman
+    1974, "Reentrant polygon clipping", https://doi.org/10.1145/360767.360802). Missing corners repeat the first."""
+    rows = np.arange(len(points))[:, None]
+    for at in range(4):
+        start, end = others[:, at, None], others[:, (at + 1) % 4, None]
+        edge, before = end - start, np.roll(points, 1, axis=1)
+        inner, outer = (_crossed(edge, line - start) for line in (points, before))
+        inside = inner >= 0
+        crosses = inside != (outer >= 0)
+        part = np.divide(outer, outer - inner, out=np.zeros_like(outer), where=crosses)
+        cuts = before + (points - before) * part[..., None]
+        width = points.shape[1]
+        both = np.stack([cuts, points], axis=2).reshape(len(points), 2 * width, 2)
+        kept = np.stack([crosses, inside], axis=2).reshape(len(points), 2 * width)
+        order = np.argsort(~kept, axis=1, kind="stable")[:, : width + 2]
+        points, kept = both[rows, order], kept[rows, order]
+        points = np.where(kept[..., None], points, points[:, :1])
+        points = np.where(kept.any(axis=1)[:, None, None], points, 0.0)
+    after = np.roll(points, -1, axis=1)
+    areas: npt.NDArray[np.float64] = np.abs(_crossed(points, after).sum(axis=1)) / 2
+    return areas
+
+
+def _crossed(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    product: npt.NDArray[np.float64] = first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0]
+    return product
+
+
+def _clockwise(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """With corners the other way round where they go counterclockwise."""
+    wrong = _crossed(points[:, 1] - points[:, 0], points[:, 2] - points[:, 0]) < 0
+    turned_round: npt.NDArray[np.float64] = np.where(wrong[:, None, None], points[:, ::-1], points)
+    return turned_round

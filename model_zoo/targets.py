@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from model_zoo.types import (
     Box,
@@ -18,6 +19,9 @@ from model_zoo.types import (
     Objects,
     Pose,
     PoseExample,
+    RegionItem,
+    Remark,
+    RemarkExample,
     Span,
     Target,
     TaskKind,
@@ -26,14 +30,9 @@ from model_zoo.types import (
 
 def example(kind: TaskKind, item: Item, target: Target) -> Example:
     """An item with what is true of it, as families of this kind learn from it. Raises `TypeError`."""
-    if kind is TaskKind.OBJECT_DETECTION:
-        return DetectionExample(item, all_of(Box, target))
-    if kind is TaskKind.INSTANCE_SEGMENTATION:
-        return InstanceExample(item, all_of(Mask, target))
-    if kind is TaskKind.KEYPOINTS:
-        return PoseExample(item, all_of(Pose, target))
-    if kind is TaskKind.NAMED_ENTITIES:
-        return EntityExample(item, all_of(Span, target))
+    if kind in _OF_REGIONS:
+        wanted, make = _OF_REGIONS[kind]
+        return make(item, all_of(wanted, target))
     if kind is TaskKind.CAPTIONS and isinstance(target, Captions):
         return CaptionExample(item, target)
     if isinstance(target, frozenset):
@@ -41,8 +40,24 @@ def example(kind: TaskKind, item: Item, target: Target) -> Example:
     raise TypeError(f"Got {spoken(target)}, wanted something else to learn {kind.value} from.")
 
 
-Region = TypeVar("Region", Box, Mask, Pose, Span)
+def asking(item: Item, target: Target) -> Item:
+    """The item as it is asked about: with the regions that the target speaks of, where it speaks of such alone."""
+    remarks = some_of(Remark, target)
+    return RegionItem(item.input, item.features, tuple(remark.box for remark in remarks)) if remarks else item
+
+
+Region = TypeVar("Region", Box, Mask, Pose, Remark, Span)
 """A part of an item that is labelled."""
+
+
+_OF_REGIONS: Mapping[TaskKind, tuple[Any, Callable[[Item, Any], Example]]] = {
+    TaskKind.OBJECT_DETECTION: (Box, DetectionExample),
+    TaskKind.INSTANCE_SEGMENTATION: (Mask, InstanceExample),
+    TaskKind.KEYPOINTS: (Pose, PoseExample),
+    TaskKind.NAMED_ENTITIES: (Span, EntityExample),
+    TaskKind.REGION_CLASSIFICATION: (Remark, RemarkExample),
+}
+"""Kinds of task whose targets are regions: of which type, and the example with them."""
 
 
 def all_of(wanted: type[Region], target: Target) -> tuple[Region, ...]:

@@ -28,6 +28,7 @@ class TaskKind(str, Enum):
 
     CAPTIONS = "captions"
     IMAGE_CLASSIFICATION = "image_classification"
+    REGION_CLASSIFICATION = "region_classification"
     INSTANCE_SEGMENTATION = "instance_segmentation"
     OBJECT_DETECTION = "object_detection"
     KEYPOINTS = "keypoints"
@@ -74,6 +75,13 @@ class Item:
 
     input: Input | None = None
     features: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class RegionItem(Item):
+    """An image of which single regions are asked about: the boxes around them, in percent of its width and height."""
+
+    regions: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -165,6 +173,15 @@ class Pose:
     box: Box | None = None
 
 
+@dataclass(frozen=True)
+class Remark:
+    """What is said of one region of an image: the box around it, in percent as of `RegionItem`, and the names that
+    apply, sorted."""
+
+    box: Box
+    labels: tuple[str, ...]
+
+
 Labels = frozenset[str]
 """What is true of a classified item: the names that apply."""
 
@@ -194,7 +211,10 @@ Objects = tuple[Box | Mask, ...]
 Poses = tuple[Pose, ...]
 """What is true of an image for keypoints: every object, none left out."""
 
-Target = Labels | Boxes | Masks | Poses | Spans | Captions
+Remarks = tuple[Remark, ...]
+"""What is said of an image's regions: of those that somebody was asked about."""
+
+Target = Labels | Boxes | Masks | Poses | Spans | Captions | Remarks
 """The union of all that people say of an item; grows with the kinds of task."""
 
 
@@ -246,7 +266,23 @@ class PoseExample:
     poses: Poses
 
 
-Example = ClassificationExample | DetectionExample | InstanceExample | PoseExample | EntityExample | CaptionExample
+@dataclass(frozen=True)
+class RemarkExample:
+    """One image with what is said of its regions."""
+
+    item: Item
+    remarks: Remarks
+
+
+Example = (
+    ClassificationExample
+    | DetectionExample
+    | InstanceExample
+    | PoseExample
+    | EntityExample
+    | CaptionExample
+    | RemarkExample
+)
 """The union of all example types; grows with the kinds of task."""
 
 
@@ -333,7 +369,18 @@ class PoseOutput:
     height: int
 
 
-Output = ClassificationOutput | DetectionOutput | InstanceOutput | PoseOutput | EntityOutput | CaptionOutput
+@dataclass(frozen=True)
+class RegionOutput:
+    """What holds of each of the regions asked about, `boxes` as of `RegionItem`; `probabilities` of shape (regions,
+    labels), a row as of `ClassificationOutput`."""
+
+    boxes: tuple[Box, ...]
+    probabilities: FloatArray
+
+
+Output = (
+    ClassificationOutput | DetectionOutput | InstanceOutput | PoseOutput | EntityOutput | CaptionOutput | RegionOutput
+)
 """The union of all output types; grows with the kinds of task."""
 
 

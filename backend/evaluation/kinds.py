@@ -12,6 +12,7 @@ from backend.evaluation.entities import EntityEvaluation
 from backend.evaluation.instance_segmentation import InstanceEvaluation
 from backend.evaluation.keypoints import KeypointEvaluation
 from backend.evaluation.ordered import OrderedEvaluation
+from backend.evaluation.remarks import RemarkEvaluation
 from model_zoo.types import LabelSpace, TaskKind
 
 _CLASSIFICATION = ClassificationEvaluation()
@@ -22,6 +23,7 @@ EVALUATIONS: Mapping[TaskKind, Evaluation] = {
     TaskKind.INSTANCE_SEGMENTATION: InstanceEvaluation(),
     TaskKind.OBJECT_DETECTION: DetectionEvaluation(),
     TaskKind.KEYPOINTS: KeypointEvaluation(),
+    TaskKind.REGION_CLASSIFICATION: RemarkEvaluation(_CLASSIFICATION),
     TaskKind.TEXT_CLASSIFICATION: _CLASSIFICATION,
     TaskKind.NAMED_ENTITIES: EntityEvaluation(),
 }
@@ -30,4 +32,7 @@ EVALUATIONS: Mapping[TaskKind, Evaluation] = {
 
 def evaluation_of(kind: TaskKind, labels: LabelSpace) -> Evaluation:
     """How answers to this kind of task are judged, where the labels may make a difference."""
-    return OrderedEvaluation(labels) if labels.ordered else EVALUATIONS[kind]
+    if not labels.ordered:
+        return EVALUATIONS[kind]
+    ordered = OrderedEvaluation(labels)
+    return RemarkEvaluation(ordered) if kind is TaskKind.REGION_CLASSIFICATION else ordered

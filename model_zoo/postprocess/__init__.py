@@ -16,6 +16,7 @@ from model_zoo.postprocess.base import (
     InstanceDecision,
     PoseDecision,
     Postprocess,
+    RegionDecision,
 )
 from model_zoo.postprocess.captions import CaptionPostprocess
 from model_zoo.postprocess.classification import ClassificationPostprocess
@@ -23,6 +24,7 @@ from model_zoo.postprocess.detection import DetectionPostprocess
 from model_zoo.postprocess.entities import EntityPostprocess
 from model_zoo.postprocess.instance_segmentation import InstancePostprocess
 from model_zoo.postprocess.keypoints import KeypointPostprocess
+from model_zoo.postprocess.regions import RegionPostprocess
 from model_zoo.types import TaskKind
 
 _BY_KIND: Mapping[TaskKind, type[Postprocess]] = {
@@ -31,6 +33,7 @@ _BY_KIND: Mapping[TaskKind, type[Postprocess]] = {
     TaskKind.INSTANCE_SEGMENTATION: InstancePostprocess,
     TaskKind.OBJECT_DETECTION: DetectionPostprocess,
     TaskKind.KEYPOINTS: KeypointPostprocess,
+    TaskKind.REGION_CLASSIFICATION: RegionPostprocess,
     TaskKind.TEXT_CLASSIFICATION: ClassificationPostprocess,
     TaskKind.NAMED_ENTITIES: EntityPostprocess,
 }
@@ -56,5 +59,7 @@ __all__ = [
     "KeypointPostprocess",
     "PoseDecision",
     "Postprocess",
+    "RegionDecision",
+    "RegionPostprocess",
     "postprocess_of",
 ]

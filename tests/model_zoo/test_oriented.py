@@ -61,7 +61,7 @@ def test_overlap_is_that_of_the_polygons_in_any_unit(one: tuple[float, ...], oth
     wanted = shared / (one[2] * one[3] + other[2] * other[3] - shared)
     stretched = np.array([3, 0.4], np.float32)
     for unit in (1, stretched):
-        (((found,),),) = ([quad_overlaps(first[None] * unit, second[None] * unit).tolist()],)
+        found = quad_overlaps(first[None] * unit, second[None] * unit)[0, 0]
         assert found == pytest.approx(wanted, abs=2e-3)
 
 
