@@ -16,6 +16,8 @@ from model_zoo.types import Box, Corners, FloatArray, Mask, OrientedBox, Target
 
 SLIGHT = 3.0
 """Degrees up to which a turn may be a slip of the mouse."""
+ROUNDED = 0.02
+"""Share of a rectangle's diagonal by which its corners may be misplaced."""
 SOME = 0.15
 """Share of boxes turned by more than that from which on a project's boxes are turned ones."""
 
@@ -27,6 +29,21 @@ def oriented(points: npt.ArrayLike, label: str, width: float, height: float) -> 
     if left >= right or top >= bottom:
         return None
     return OrientedBox(left, top, right, bottom, label, as_corners(corners))
+
+
+def rectangle_of(numbers: Sequence[float]) -> FloatArray | None:
+    """The corners (4, 2), clockwise, where `numbers` are x and y in turn of a rectangle's that is askew, as nearly as
+    rounded numbers are; None for any other polygon."""
+    if len(numbers) != 8:
+        return None
+    points = np.array(numbers, np.float64).reshape(1, 4, 2)
+    diagonals = points[0, 2:] - points[0, :2]
+    lengths = np.hypot(*diagonals.T)
+    apart = np.hypot(*(points[0, ::2].mean(axis=0) - points[0, 1::2].mean(axis=0)))
+    box = oriented(_clockwise(points)[0], "", np.inf, np.inf)
+    if box is None or max(float(abs(lengths[0] - lengths[1])), float(apart)) > ROUNDED * float(lengths.max()):
+        return None
+    return quads([box])[0] if turned(box) else None
 
 
 def as_corners(points: Sequence[Sequence[float]]) -> Corners:

@@ -40,10 +40,11 @@ def read_turned(region: Mapping[str, Any], label: str) -> Box | None:
     rotation = value.get("rotation") or 0
     if not is_number(rotation):
         return None
-    corners = _corners(x, y, width, height, float(rotation), _aspect(region))
+    turn = float(rotation) % FULL_TURN
+    corners = _corners(x, y, width, height, turn, _aspect(region))
     xs, ys = zip(*corners, strict=True)
     upright = clip(Box(min(xs), min(ys), max(xs), max(ys), label), WHOLE, WHOLE)
-    if upright is None or rotation % FULL_TURN == 0:
+    if upright is None or not turn:
         return upright
     return OrientedBox(*upright.corners, label, as_corners(corners))
 

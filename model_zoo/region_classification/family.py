@@ -82,12 +82,8 @@ class RegionLinearV1(Family):
 
 
 def _joined(example: RemarkExample, rows: Sequence[Output | None]) -> Output | None:
-    """The output for an image from those for its regions that could be judged; None where none could."""
-    known = [
-        (remark.box, one.probabilities)
-        for remark, one in zip(example.remarks, rows, strict=True)
-        if isinstance(one, ClassificationOutput)
-    ]
-    if not known:
+    """The output for an image from those for its regions; None unless all of these could be judged."""
+    known = [one.probabilities for one in rows if isinstance(one, ClassificationOutput)]
+    if not known or len(known) < len(rows):
         return None
-    return RegionOutput(tuple(box for box, _ in known), np.stack([row for _, row in known]))
+    return RegionOutput(tuple(remark.box for remark in example.remarks), np.stack(known))

@@ -10,7 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_zoo.boxes import as_array, overlaps
-from model_zoo.oriented import are_turned, area, box_overlaps, oriented, quad_overlaps, quads, suppress_quads, turned
+from model_zoo.oriented import (
+    are_turned,
+    area,
+    box_overlaps,
+    oriented,
+    quad_overlaps,
+    quads,
+    rectangle_of,
+    suppress_quads,
+    turned,
+)
 from model_zoo.postprocess import DetectionPostprocess
 from model_zoo.types import Box, FloatArray, LabelSpace, OrientedBox, OrientedOutput
 
@@ -111,6 +121,20 @@ def test_decided_as_they_stand() -> None:
 )
 def test_what_is_turned(degrees: float, wanted: bool) -> None:
     assert turned(box(500, 500, 50, 40, degrees)) is wanted
+
+
+@pytest.mark.parametrize("degrees", [20, 100, -60])
+def test_four_corners_may_be_a_rectangle(degrees: float) -> None:
+    points = rectangle(500, 500, 80, 40, degrees)
+    for given_points in (points, points[::-1], np.roll(points, 1, axis=0), points.round()):
+        found = rectangle_of(given_points.ravel().tolist())
+        assert found is not None
+        assert quad_overlaps(found[None], points[None])[0, 0] > 0.95
+        across, down = found[1] - found[0], found[3] - found[0]
+        assert across[0] * down[1] - across[1] * down[0] > 0
+    kite = [500, 500, 540, 520, 600, 500, 540, 470]
+    upright = rectangle(500, 500, 80, 40, 0).ravel().tolist()
+    assert [rectangle_of(other) for other in (kite, upright, [1.0, 2.0, 3.0])] == [None] * 3
 
 
 def test_some_turned_ones_ask_for_a_detector_of_such() -> None:
