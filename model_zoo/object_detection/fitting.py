@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 AVERAGED = 0.95
 """Decay of the moving average of the weights, which is what a training returns: few images make noisy steps."""
+NEW = 8
+"""How many times faster than pretrained layers a branch learns that nothing was pretrained for."""
 COUNTED = 64
 """Views that are enough for the statistics of normalisation."""
 LARGEST_STEP = 10.0
@@ -201,7 +203,9 @@ def _groups(network: Network, parts: frozenset[str], hyper: Hyperparameters) -> 
     last = [weight for branch in network.head.cv3 for weight in branch[2].parameters()]
     if not parts & {LAST, "classes"}:
         last = []
-    ours = {id(weight) for weight in last}
+    new = [weight for _, module in network.modules_of("angles") for weight in module.parameters()]
+    new = new if "angles" in parts else []
+    ours = {id(weight) for weight in (*last, *new)}
     others = [
         weight
         for part in PARTS
@@ -214,7 +218,8 @@ def _groups(network: Network, parts: frozenset[str], hyper: Hyperparameters) -> 
         return [{"params": last, "base": hyper.head_rate}]
     if not last:
         return [{"params": others, "base": hyper.learning_rate}]
-    return [{"params": last, "base": 2 * hyper.learning_rate}, {"params": others, "base": hyper.learning_rate}]
+    groups = [{"params": last, "base": 2 * hyper.learning_rate}, {"params": others, "base": hyper.learning_rate}]
+    return [*groups, {"params": new, "base": NEW * hyper.learning_rate}] if new else groups
 
 
 def _optimizer(groups: list[dict[str, Any]], hyper: Hyperparameters) -> Any:

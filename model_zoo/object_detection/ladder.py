@@ -226,5 +226,5 @@ def _table(outputs: Sequence[DetectionOutput | None], material: Material, overla
 
 
 def steps_of(parts: Parts, steps: int) -> int:
-    """The last layer by itself is quick to train, and needs many steps."""
-    return 2 * steps if parts == (LAST,) else steps
+    """The last layer by itself is quick to train, and needs many steps; so does what begins with nothing pretrained."""
+    return 2 * steps if parts == (LAST,) or "angles" in parts else steps

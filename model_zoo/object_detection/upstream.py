@@ -119,16 +119,19 @@ def oriented_head(head: Any) -> Any:
     import torch
 
     _tasks()
+    from ultralytics.nn.modules.head import OBB
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        from ultralytics.nn.modules.head import OBB
-
         made = OBB(head.nc, 1, head.reg_max, ch=[branch[0].conv.in_channels for branch in head.cv2])
+        for branch in made.cv4:
+            for layer in branch[:-1]:
+                # Normalisation keeps its statistics, so that what a layer makes of its input has to have its size.
+                torch.nn.init.kaiming_normal_(layer.conv.weight)
+            torch.nn.init.zeros_(branch[-1].weight)
+            torch.nn.init.constant_(branch[-1].bias, UPRIGHT)
     made.cv2, made.cv3, made.stride = head.cv2, head.cv3, head.stride
     made.f, made.i, made.type = head.f, head.i, head.type
-    for branch in made.cv4:
-        torch.nn.init.zeros_(branch[-1].weight)
-        torch.nn.init.constant_(branch[-1].bias, UPRIGHT)
     return made.requires_grad_(False).eval()
 
 

@@ -42,7 +42,7 @@ TRAINING = 240.0
 """Seconds from the last annotation to the version; far more than two quiet cores need."""
 WEIGHTS = os.environ.get("PRELABEL_WEIGHTS_DIR")
 """Without pretrained weights a detector learns from random numbers, and from six images nothing."""
-WISHES = {"prelabel_image_size": 320, "prelabel_views": 4, "prelabel_epochs": 40 if WEIGHTS else 4, "prelabel_folds": 2}
+WISHES = {"prelabel_image_size": 320, "prelabel_views": 4, "prelabel_epochs": 30 if WEIGHTS else 4, "prelabel_folds": 2}
 ATTRIBUTES = " ".join(f'{name}="{value}"' for name, value in WISHES.items())
 CONFIG = f"""<View><Image name="image" value="$image"/>
 <RectangleLabels name="boats" toName="image" {ATTRIBUTES}><Label value="Boat"/><Label value="Raft"/></RectangleLabels>
