@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from model_zoo.errors import WeightsNotFound
 from model_zoo.recipes import Recipe
-from model_zoo.types import Example, FloatArray, Input, Item, LabelSpace, Output, TaskKind
+from model_zoo.types import Example, FloatArray, Input, Item, LabelSpace, Output, Target, TaskKind
 from model_zoo.weights import Located, Weights
 
 if TYPE_CHECKING:
@@ -177,6 +177,12 @@ class Family(ABC):
     @abstractmethod
     def load(self, folder: Path, labels: LabelSpace | None = None) -> Model:
         """Load what `Model.save` wrote. Raises `CheckpointError` when damaged or when `labels`, if given, differ."""
+
+    @classmethod
+    def instead(cls, truths: Sequence[Target]) -> str | None:
+        """The name of another family for the same kind of task that these truths, in any unit, ask for in place of this
+        one, as turned boxes do; None where this one will do."""
+        return None
 
     untrained_threshold: ClassVar[float] = 1.0
     """Confidence that an answer of `untrained` needs before it is shown; for `Postprocess.uncalibrated`."""

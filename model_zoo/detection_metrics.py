@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from model_zoo.boxes import as_array, match, match_shares
-from model_zoo.boxes import overlaps as box_overlaps
+from model_zoo.boxes import as_array, match_shares
+from model_zoo.boxes import overlaps as box_shares
+from model_zoo.oriented import box_overlaps
 from model_zoo.postprocess import DetectionPostprocess
+from model_zoo.postprocess.objects import ObjectPostprocess
 from model_zoo.types import Box, Boxes, DetectionOutput, FloatArray, LabelSpace, Objects
 
 OVERLAPS = tuple(np.round(np.arange(0.5, 0.96, 0.05), 2).tolist())
@@ -36,11 +38,10 @@ def detection_metrics(
     """Hold outputs against all true boxes. Raises ValueError when there is nothing to measure or lengths differ."""
     if not truths or len(outputs) != len(truths):
         raise ValueError(f"Got {len(outputs)} outputs and {len(truths)} truths; wanted as many of each, at least one.")
-    found = [postprocess.candidates(output) for output in outputs]
-    table = average_precisions([(boxes, scores, label) for boxes, scores, label in found], truths, labels)
+    table = output_precisions(outputs, truths, postprocess, labels)
     shown = [postprocess.decide(output, labels).boxes for output in outputs]
     right = sum(
-        int((match(as_array(_of(boxes, name)), as_array(_of(truth, name)), 0.5) >= 0).sum())
+        int((match_shares(box_overlaps(_of(boxes, name), _of(truth, name)), 0.5) >= 0).sum())
         for boxes, truth in zip(shown, truths, strict=True)
         for name in {box.label for box in truth}
     )
@@ -51,6 +52,23 @@ def detection_metrics(
         precision=right / max(sum(map(len, shown)), 1),
         images=len(truths),
     )
+
+
+def output_precisions(
+    outputs: Sequence[DetectionOutput],
+    truths: Sequence[Objects],
+    postprocess: ObjectPostprocess,
+    labels: LabelSpace,
+    overlaps: Sequence[float] = OVERLAPS,
+    least: float = 0.0,
+) -> FloatArray:
+    """`average_precisions` of what a postprocessing leaves of outputs, of confidence `least` and more."""
+    found, shares = [], []
+    for output, truth in zip(outputs, truths, strict=True):
+        rows, confidence, label = postprocess.stay(output, least)
+        found.append((output.boxes[rows], confidence, label))
+        shares.append(postprocess.shares(output, rows, truth))
+    return average_precisions(found, truths, labels, overlaps, shares)
 
 
 def average_precisions(
@@ -66,7 +84,7 @@ def average_precisions(
     `shares` how far they overlap all true objects of each image, of shape (n, m), where not the boxes count.
     """
     if shares is None:
-        shares = [box_overlaps(boxes, as_array(truth)) for (boxes, _, _), truth in zip(found, truths, strict=True)]
+        shares = [box_shares(boxes, as_array(truth)) for (boxes, _, _), truth in zip(found, truths, strict=True)]
     table: FloatArray = np.full((len(overlaps), len(labels)), np.nan, np.float32)
     for index, name in enumerate(labels.names):
         true = [np.array([piece.label == name for piece in truth], np.bool_) for truth in truths]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from model_zoo.images import image_size
 from model_zoo.masks import map_of
@@ -21,6 +21,9 @@ from model_zoo.types import (
     Objects,
     Pose,
     PoseExample,
+    RegionItem,
+    Remark,
+    RemarkExample,
     SegmentationExample,
     Span,
     Target,
@@ -31,7 +34,8 @@ from model_zoo.types import (
 def example(kind: TaskKind, item: Item, target: Target) -> Example:
     """An item with what is true of it, as families of this kind learn from it. Raises `TypeError`."""
     if kind in _OF_REGIONS:
-        return _OF_REGIONS[kind](item, target)
+        wanted, make = _OF_REGIONS[kind]
+        return make(item, all_of(wanted, target))
     if kind is TaskKind.CAPTIONS and isinstance(target, Captions):
         return CaptionExample(item, target)
     if isinstance(target, frozenset):
@@ -39,8 +43,29 @@ def example(kind: TaskKind, item: Item, target: Target) -> Example:
     raise TypeError(f"Got {spoken(target)}, wanted something else to learn {kind.value} from.")
 
 
-Region = TypeVar("Region", Box, Mask, Pose, Span)
+def asking(item: Item, target: Target) -> Item:
+    """The item as it is asked about: with the regions that the target speaks of, where it speaks of such alone."""
+    remarks = some_of(Remark, target)
+    return RegionItem(item.input, item.features, tuple(remark.box for remark in remarks)) if remarks else item
+
+
+Region = TypeVar("Region", Box, Mask, Pose, Remark, Span)
 """A part of an item that is labelled."""
+
+
+def _of_map(item: Item, masks: tuple[Mask, ...]) -> SegmentationExample:
+    return SegmentationExample(item, map_of(masks, image_size(item.input)))
+
+
+_OF_REGIONS: Mapping[TaskKind, tuple[Any, Callable[[Item, Any], Example]]] = {
+    TaskKind.OBJECT_DETECTION: (Box, DetectionExample),
+    TaskKind.INSTANCE_SEGMENTATION: (Mask, InstanceExample),
+    TaskKind.KEYPOINTS: (Pose, PoseExample),
+    TaskKind.NAMED_ENTITIES: (Span, EntityExample),
+    TaskKind.REGION_CLASSIFICATION: (Remark, RemarkExample),
+    TaskKind.SEMANTIC_SEGMENTATION: (Mask, _of_map),
+}
+"""Kinds of task whose targets are regions: of which type, and the example with them."""
 
 
 def all_of(wanted: type[Region], target: Target) -> tuple[Region, ...]:
@@ -49,18 +74,6 @@ def all_of(wanted: type[Region], target: Target) -> tuple[Region, ...]:
     if not isinstance(target, tuple) or len(found) < len(target):
         raise TypeError(f"Got {spoken(target)}, wanted a tuple of {wanted.__name__}.")
     return found
-
-
-_OF_REGIONS: Mapping[TaskKind, Callable[[Item, Target], Example]] = {
-    TaskKind.OBJECT_DETECTION: lambda item, target: DetectionExample(item, all_of(Box, target)),
-    TaskKind.INSTANCE_SEGMENTATION: lambda item, target: InstanceExample(item, all_of(Mask, target)),
-    TaskKind.KEYPOINTS: lambda item, target: PoseExample(item, all_of(Pose, target)),
-    TaskKind.NAMED_ENTITIES: lambda item, target: EntityExample(item, all_of(Span, target)),
-    TaskKind.SEMANTIC_SEGMENTATION: lambda item, target: SegmentationExample(
-        item, map_of(all_of(Mask, target), image_size(item.input))
-    ),
-}
-"""Examples of the kinds whose items are labelled region by region."""
 
 
 def some_of(wanted: type[Region], target: Target) -> tuple[Region, ...]:

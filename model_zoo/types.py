@@ -28,6 +28,7 @@ class TaskKind(str, Enum):
 
     CAPTIONS = "captions"
     IMAGE_CLASSIFICATION = "image_classification"
+    REGION_CLASSIFICATION = "region_classification"
     INSTANCE_SEGMENTATION = "instance_segmentation"
     OBJECT_DETECTION = "object_detection"
     KEYPOINTS = "keypoints"
@@ -78,6 +79,13 @@ class Item:
 
 
 @dataclass(frozen=True)
+class RegionItem(Item):
+    """An image of which single regions are asked about: the boxes around them, in percent of its width and height."""
+
+    regions: tuple[Box, ...] = ()
+
+
+@dataclass(frozen=True)
 class Box:
     """A rectangle with a label: pixels of the upright image, from its top left corner, edges of pixels being whole
     numbers. `left < right` and `top < bottom`."""
@@ -91,6 +99,18 @@ class Box:
     @property
     def corners(self) -> tuple[float, float, float, float]:
         return (self.left, self.top, self.right, self.bottom)
+
+
+Corners = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
+"""x and y of the corners of a rectangle, clockwise, from the one that was its top left before it was turned."""
+
+
+@dataclass(frozen=True)
+class OrientedBox(Box):
+    """A rectangle that is turned, by its corners in pixels. As a `Box` it is the upright one around it, as far as that
+    is within the image, so that whoever knows nothing of turns works with that."""
+
+    points: Corners
 
 
 @dataclass(frozen=True)
@@ -154,6 +174,15 @@ class Pose:
     box: Box | None = None
 
 
+@dataclass(frozen=True)
+class Remark:
+    """What is said of one region of an image: the box around it, in percent as of `RegionItem`, and the names that
+    apply, sorted."""
+
+    box: Box
+    labels: tuple[str, ...]
+
+
 Labels = frozenset[str]
 """What is true of a classified item: the names that apply."""
 
@@ -198,7 +227,10 @@ Objects = tuple[Box | Mask, ...]
 Poses = tuple[Pose, ...]
 """What is true of an image for keypoints: every object, none left out."""
 
-Target = Labels | Boxes | Masks | Poses | Spans | Captions
+Remarks = tuple[Remark, ...]
+"""What is said of an image's regions: of those that somebody was asked about."""
+
+Target = Labels | Boxes | Masks | Poses | Spans | Captions | Remarks
 """The union of all that people say of an item; grows with the kinds of task."""
 
 
@@ -258,6 +290,14 @@ class PoseExample:
     poses: Poses
 
 
+@dataclass(frozen=True)
+class RemarkExample:
+    """One image with what is said of its regions."""
+
+    item: Item
+    remarks: Remarks
+
+
 Example = (
     ClassificationExample
     | DetectionExample
@@ -266,6 +306,7 @@ Example = (
     | PoseExample
     | EntityExample
     | CaptionExample
+    | RemarkExample
 )
 """The union of all example types; grows with the kinds of task."""
 
@@ -289,6 +330,14 @@ class DetectionOutput:
     probabilities: FloatArray
     width: int
     height: int
+
+
+@dataclass(frozen=True)
+class OrientedOutput(DetectionOutput):
+    """Candidates that are turned: `points` of shape (n, 4, 2), x and y of their corners as of `OrientedBox`; `boxes`
+    are the upright ones around them, within the image."""
+
+    points: FloatArray
 
 
 @dataclass(frozen=True)
@@ -358,6 +407,15 @@ class PoseOutput:
     height: int
 
 
+@dataclass(frozen=True)
+class RegionOutput:
+    """What holds of each of the regions asked about, `boxes` as of `RegionItem`; `probabilities` of shape (regions,
+    labels), a row as of `ClassificationOutput`."""
+
+    boxes: tuple[Box, ...]
+    probabilities: FloatArray
+
+
 Output = (
     ClassificationOutput
     | DetectionOutput
@@ -366,6 +424,7 @@ Output = (
     | PoseOutput
     | EntityOutput
     | CaptionOutput
+    | RegionOutput
 )
 """The union of all output types; grows with the kinds of task."""
 

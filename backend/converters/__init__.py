@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from backend.converters.base import Converter, Region, Report
 from backend.converters.bitmask_labels import BitmaskLabelsConverter
 from backend.converters.brush_labels import BrushLabelsConverter
 from backend.converters.choices import ChoicesConverter
+from backend.converters.classification import ClassificationConverter
 from backend.converters.ellipse_labels import EllipseLabelsConverter
 from backend.converters.hypertext_labels import HyperTextLabelsConverter
 from backend.converters.keypoint_labels import KeyPointLabelsConverter
@@ -47,9 +48,14 @@ CONVERTERS: Mapping[str, Converter] = {
 """The converter of each control tag that can be learnt; the same tags as in `labelstudio.config.TRAINABLE`."""
 
 
-def regions_of(control: Control, decision: Decision, data: Mapping[str, Any], *, key: str) -> list[Region]:
-    """A prediction's regions for one control: encoded, and anchored in the task's data where that takes more."""
+def regions_of(
+    control: Control, decision: Decision, data: Mapping[str, Any], *, key: str, drawn: Sequence[Region] = ()
+) -> list[Region]:
+    """A prediction's regions for one control: encoded, and anchored in the task's data where that takes more. `drawn`
+    are those of the controls before, which this one may say something of."""
     converter = CONVERTERS[control.tag]
+    if control.about and isinstance(converter, ClassificationConverter):
+        return converter.remarked(control, decision, drawn)
     regions = converter.encode(control, decision, key=key)
     return converter.anchored(control, regions, data) if isinstance(converter, LabelsConverter) else regions
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from backend.converters.base import Region, Report, always_asked, log, region_id, title
+from backend.converters.remarks import places_of, remarks_of
 from backend.converters.seen import KINDS, seen_of
 from backend.labelstudio.config import Control, shorten
 from backend.labelstudio.payloads import kind_of
-from model_zoo.postprocess.base import ClassificationDecision, Decision
+from model_zoo.postprocess.base import ClassificationDecision, Decision, RegionDecision
 from model_zoo.types import Item, Labels, LabelSpace, Target, TaskKind
 
 
@@ -33,7 +34,7 @@ class ClassificationConverter(ABC):
         """The same back, of names that the config has, at least one, the most confident first."""
 
     def kind(self, control: Control) -> TaskKind | None:
-        return KINDS.get(control.object_tag)
+        return TaskKind.REGION_CLASSIFICATION if control.about else KINDS.get(control.object_tag)
 
     def label_space(self, control: Control) -> LabelSpace:
         return LabelSpace(
@@ -46,11 +47,17 @@ class ClassificationConverter(ABC):
     def input_of(self, control: Control, data: Mapping[str, Any]) -> str:
         return seen_of(control, data)
 
-    def decode(self, control: Control, result: Sequence[Any], report: Report = log.info) -> Labels | None:
-        """The labels chosen. Choosing nothing means that no label holds where several may, and no answer otherwise.
+    def decode(self, control: Control, result: Sequence[Any], report: Report = log.info) -> Target | None:
+        """The labels chosen; of a control about single regions, those chosen for each, with its place.
 
-        Labels that the config no longer has are left out and reported; so is what would be no label at all.
+        Choosing nothing means that no label holds where several may, and no answer otherwise. Labels that the config no
+        longer has are left out and reported; so is what would be no label at all.
         """
+        if control.about:
+            return remarks_of(control, result, lambda rows: self._chosen(control, rows, report))
+        return self._chosen(control, result, report)
+
+    def _chosen(self, control: Control, result: Sequence[Any], report: Report) -> Labels | None:
         chosen: list[str] = []
         complete = True
         for region in result:
@@ -72,14 +79,10 @@ class ClassificationConverter(ABC):
 
     def encode(self, control: Control, decision: Decision, *, key: str) -> list[Region]:
         """One region with the labels decided for, as many as the control takes; its score is the confidence of the
-        least certain of them."""
+        least certain of them. What is decided of single regions is written by `remarked`."""
         if not isinstance(decision, ClassificationDecision):
             raise TypeError(f"Got a {type(decision).__name__}, wanted a ClassificationDecision to choose labels from.")
-        found: dict[str, float] = {}
-        for predicted, confidence in decision.labels:
-            name = control.label_of(predicted)
-            if name is not None and len(found) < (control.at_most or len(control.labels)):
-                found.setdefault(name, float(confidence))
+        found = _taken(control, decision.labels)
         if not found:
             return []
         return [
@@ -92,6 +95,22 @@ class ClassificationConverter(ABC):
                 "score": min(max(min(found.values()), 0.0), 1.0),
             }
         ]
+
+    def remarked(self, control: Control, decision: Decision, drawn: Sequence[Region]) -> list[Region]:
+        """What is decided of each of the `drawn` regions that the control is about: a region of the same id and shape,
+        as Label Studio stores it."""
+        if not isinstance(decision, RegionDecision):
+            raise TypeError(f"Got a {type(decision).__name__}, wanted a RegionDecision to say something of regions.")
+        made: list[Region] = []
+        marked = [region for region, _ in places_of(control, drawn)]
+        for region, remark, score in zip(marked, decision.remarks, decision.scores, strict=True):
+            names = list(_taken(control, [(name, score) for name in remark.labels]))
+            if names:
+                shape = {name: part for name, part in region["value"].items() if name != region["type"]}
+                value = {**shape, self.key: self.write(control, names)}
+                said = {"from_name": control.name, "type": self.key, "value": value}
+                made.append({**region, **said, "score": min(max(score, 0.0), 1.0)})
+        return made
 
     def _names(self, control: Control, region: Mapping[str, Any], report: Report) -> list[str]:
         """The names in one region, with a report of each that cannot be used. Empty where the region is malformed."""
@@ -107,3 +126,13 @@ class ClassificationConverter(ABC):
             if not control.has_label(name):
                 report(f'{title(control)} no longer has the label "{shorten(name)}" of an annotation; it is left out.')
         return names
+
+
+def _taken(control: Control, labels: Sequence[tuple[str, float]]) -> dict[str, float]:
+    """The names that the config has for predicted labels, as many as the control takes, with their confidence."""
+    found: dict[str, float] = {}
+    for predicted, confidence in labels:
+        name = control.label_of(predicted)
+        if name is not None and len(found) < (control.at_most or len(control.labels)):
+            found.setdefault(name, float(confidence))
+    return found

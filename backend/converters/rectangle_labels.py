@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from backend.converters.base import Region, region_id
-from backend.converters.geometry import in_pixels, read_rectangle, write_rectangle
+from backend.converters.geometry import in_pixels, read_turned, write_rectangle
 from backend.converters.objects import ObjectsConverter, common
 from backend.labelstudio.config import Control
 from model_zoo.postprocess.base import Decision, DetectionDecision
@@ -15,8 +15,7 @@ from model_zoo.types import Box, Boxes, Item, Target, TaskKind
 
 
 class RectangleLabelsConverter(ObjectsConverter[Box]):
-    """Boxes are decoded in percent of the image (see `geometry`). A rotated rectangle is learnt as the upright box
-    around it."""
+    """Boxes are decoded in percent of the image (see `geometry`), turned ones as they stand."""
 
     tag: ClassVar[str] = "RectangleLabels"
     shape: ClassVar[str] = "rectangle"
@@ -25,7 +24,7 @@ class RectangleLabelsConverter(ObjectsConverter[Box]):
         return TaskKind.OBJECT_DETECTION if control.object_tag == "Image" else None
 
     def read(self, region: Mapping[str, Any], label: str) -> Box | None:
-        return read_rectangle(region, label)
+        return read_turned(region, label)
 
     def target(self, decoded: Target, item: Item) -> Boxes:
         """The decoded boxes in pixels of the item's image. Raises the zoo's `UnreadableInput`."""

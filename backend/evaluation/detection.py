@@ -11,13 +11,13 @@ import numpy.typing as npt
 from backend.evaluation.compared import Compared
 from backend.evaluation.comparison import Scores
 from backend.evaluation.intervals import interval
-from model_zoo.boxes import as_array, overlaps
 from model_zoo.detection_metrics import average_precisions
 from model_zoo.masks import mask_overlaps
+from model_zoo.oriented import box_overlaps
 from model_zoo.postprocess import DetectionPostprocess, Postprocess
 from model_zoo.postprocess.objects import ObjectPostprocess
 from model_zoo.targets import objects_of
-from model_zoo.types import Box, DetectionOutput, FloatArray, LabelSpace, Mask, Objects, Output, Target
+from model_zoo.types import Box, DetectionOutput, FloatArray, LabelSpace, Mask, Objects, OrientedBox, Output, Target
 
 RIGHT = 0.5
 """Overlap (intersection over union) from which on an object is the right one, as in Pascal VOC."""
@@ -138,7 +138,8 @@ def shares(first: Objects, second: Objects) -> FloatArray:
 
 
 _SHARES: Mapping[type, Callable[..., FloatArray]] = {
-    Box: lambda first, second: overlaps(as_array(first), as_array(second)),
+    Box: box_overlaps,
+    OrientedBox: box_overlaps,
     Mask: mask_overlaps,
 }
 """How far two objects of one kind overlap."""

@@ -12,6 +12,7 @@ from backend.evaluation.entities import EntityEvaluation
 from backend.evaluation.instance_segmentation import InstanceEvaluation
 from backend.evaluation.keypoints import KeypointEvaluation
 from backend.evaluation.ordered import OrderedEvaluation
+from backend.evaluation.remarks import RemarkEvaluation
 from backend.evaluation.semantic_segmentation import SegmentationEvaluation
 from model_zoo.types import LabelSpace, TaskKind
 
@@ -23,6 +24,7 @@ EVALUATIONS: Mapping[TaskKind, Evaluation] = {
     TaskKind.INSTANCE_SEGMENTATION: InstanceEvaluation(),
     TaskKind.OBJECT_DETECTION: DetectionEvaluation(),
     TaskKind.KEYPOINTS: KeypointEvaluation(),
+    TaskKind.REGION_CLASSIFICATION: RemarkEvaluation(_CLASSIFICATION),
     TaskKind.TEXT_CLASSIFICATION: _CLASSIFICATION,
     TaskKind.NAMED_ENTITIES: EntityEvaluation(),
     TaskKind.SEMANTIC_SEGMENTATION: SegmentationEvaluation(),
@@ -32,4 +34,7 @@ EVALUATIONS: Mapping[TaskKind, Evaluation] = {
 
 def evaluation_of(kind: TaskKind, labels: LabelSpace) -> Evaluation:
     """How answers to this kind of task are judged, where the labels may make a difference."""
-    return OrderedEvaluation(labels) if labels.ordered else EVALUATIONS[kind]
+    if not labels.ordered:
+        return EVALUATIONS[kind]
+    ordered = OrderedEvaluation(labels)
+    return RemarkEvaluation(ordered) if kind is TaskKind.REGION_CLASSIFICATION else ordered

@@ -10,7 +10,8 @@ from backend.evaluation.captions import same_captions
 from backend.evaluation.detection import right_objects
 from backend.evaluation.entities import right_spans
 from backend.evaluation.keypoints import right_points
-from model_zoo.types import Box, Captions, Mask, Pose, Span, Target
+from backend.evaluation.remarks import right_remarks
+from model_zoo.types import Box, Captions, Mask, Pose, Remark, Span, Target
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ _MATCHES: Mapping[type, Callable[[Any, Any], Matches]] = {
     Box: _each(right_objects),
     Mask: _each(right_objects),
     Pose: lambda predicted, answered: Matches(*right_points(predicted, answered)),
+    Remark: _each(right_remarks),
     Span: _each(right_spans),
 }
 """How regions of a prediction are held against an answer's, by what they are."""
@@ -46,7 +48,8 @@ def matches(predicted: Target, answered: Target) -> Matches:
         return Matches(len(predicted), len(answered), len(predicted & answered))
     if not isinstance(predicted, tuple) or not isinstance(answered, tuple):
         raise TypeError(f"Got {type(predicted).__name__} and {type(answered).__name__}, wanted two of a kind.")
-    kinds = {type(region) for region in (*predicted, *answered)}
+    # A box is a box, turned or not.
+    kinds = {Box if isinstance(region, Box) else type(region) for region in (*predicted, *answered)}
     if len(kinds) > 1:
         raise TypeError(f"Got regions of {len(kinds)} kinds, wanted two answers of one kind.")
     return next((_MATCHES[kind](predicted, answered) for kind in kinds), Matches(0, 0, 0))

@@ -27,7 +27,7 @@ from model_zoo.base import Family, Model, Trained, Watch
 from model_zoo.errors import MissingExtra, TrainingImpossible, UnreadableInput, WeightsNotFound, ZooError
 from model_zoo.postprocess import Postprocess, postprocess_of
 from model_zoo.recipes import Recipe
-from model_zoo.targets import example
+from model_zoo.targets import asking, example
 from model_zoo.types import Item, LabelSpace, Output, Target, TaskKind
 
 log = logging.getLogger(__name__)
@@ -148,6 +148,7 @@ class Teacher:
         except InvalidConfig as error:
             return Taught(champion, False, (*notes, str(error)))
         training = [answer for answer in answered if answer.role.trains]
+        chosen = self._families.suited(control, chosen, [answer.target for answer in training])
         labels = CONVERTERS[control.tag].label_space(control)
         recipe = recipe_for(control, self._parameters)
         learnt_from = fingerprint(
@@ -197,10 +198,11 @@ class Teacher:
             if item is None:
                 continue
             try:
-                sample = Sample(answer, item, CONVERTERS[control.tag].target(answer.target, item))
+                target = CONVERTERS[control.tag].target(answer.target, item)
             except UnreadableInput as error:
                 problems[position] = str(error)
             else:
+                sample = Sample(answer, asking(item, target), target)
                 (lesson.training if answer.role.trains else lesson.holdout).append(sample)
         if not problems:
             return lesson, ()

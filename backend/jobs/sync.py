@@ -170,7 +170,8 @@ def _judged(control: Control, record: Record, annotation: Annotation, shown: Sho
     kind = converter.kind(control)
     edits = EVALUATIONS[kind].edits(predicted, answered) if kind and predicted is not None else None
     # Several regions of one interactive answer were one action.
-    verdict = judge(edits and max(edits - spared(control, annotation.result, record.task), 1), shown=own is not None)
+    together = 0 if control.about else spared(control, annotation.result, record.task)
+    verdict = judge(edits and max(edits - together, 1), shown=own is not None)
     found = matches(predicted, answered) if edits is not None and predicted is not None else None
     return Judged(
         task=record.task,

@@ -21,6 +21,8 @@ from backend.labelstudio.controls import (
     CANONICAL,
     LABELLED_APART,
     PARENTS,
+    REMARKS,
+    UNLABELLED,
     Control,
     Label,
     shorten,
@@ -86,6 +88,8 @@ def parse_config(xml: str) -> LabellingConfig:
                 controls.append(found)
             else:
                 skipped.append(found)
+    controls, lost = _attached(controls)
+    skipped += lost
     if not controls:
         reasons = " ".join(skipped) or "It has no control tag with a name and a toName."
         raise InvalidConfig(f"The labelling config has nothing that can be learnt. {reasons} This would do: {EXAMPLE}")
@@ -228,6 +232,29 @@ def _accompanied(
         else:
             parent = other
     return replace(control, parent=parent, visibility=visibility)
+
+
+def _attached(controls: Sequence[Control]) -> tuple[list[Control], list[str]]:
+    """The controls, those about single regions last and with the ones that mark these; and a sentence for each of them
+    without any."""
+    apart = [control for control in controls if control.attributes.get("perregion") == "true"]
+    found, lost = [control for control in controls if control not in apart], []
+    marking = [control for control in found if control.tag not in REMARKS | UNLABELLED]
+    for control in apart:
+        named = {name.strip() for name in control.attributes.get("whentagname", "").split(",")} - {""}
+        about = tuple(
+            other
+            for other in marking
+            if other.to_name == control.to_name and (not named or named & {other.name, other.labels_name})
+        )
+        if about:
+            found.append(replace(control, about=about))
+        else:
+            lost.append(
+                f'{control.tag} "{shorten(control.name)}" is skipped: it is about single regions (perRegion), and no '
+                "control that can be learnt marks those."
+            )
+    return found, lost
 
 
 def _read_control(

@@ -32,6 +32,9 @@ TRAINABLE: Mapping[str, frozenset[str]] = {
 }
 """Control tags that can be learnt, with the object tags they can be learnt on."""
 
+REMARKS = frozenset({"Choices", "Rating", "Taxonomy"})
+"""Control tags that can be learnt of single regions (`perRegion`) of an image."""
+
 CANONICAL = {tag.lower(): tag for tags in (TRAINABLE, *TRAINABLE.values()) for tag in tags}
 """How tags are written, by their names in lower case."""
 
@@ -138,11 +141,15 @@ class Control:
     """The control whose shapes hold this one's points."""
     visibility: Control | None = None
     """The per-region choices that say of each point whether it can be seen."""
+    about: tuple[Control, ...] = ()
+    """The controls about whose regions this one says something, region by region; none where it is about the whole."""
 
     def owns(self, from_name: object) -> bool:
         """Whether a region with this `from_name` is part of an answer to this control."""
         own = from_name == self.name or (self.labels_name is not None and from_name == self.labels_name)
-        return own or any(other is not None and other.owns(from_name) for other in (self.parent, self.visibility))
+        return own or any(
+            other is not None and other.owns(from_name) for other in (self.parent, self.visibility, *self.about)
+        )
 
     @property
     def multiple(self) -> bool:

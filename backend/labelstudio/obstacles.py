@@ -10,6 +10,7 @@ from backend.labelstudio.controls import (
     CANONICAL,
     LABELLED_APART,
     MARKED_IN_PLACE,
+    REMARKS,
     TRAINABLE,
     UNLABELLED,
     Label,
@@ -41,8 +42,8 @@ def obstacle(
         return f"there is no model for {tag} on {target.tag} yet."
     if prompted := _prompt_obstacle(tag, attributes):
         return prompted
-    if attributes.get("perregion") == "true":
-        return "controls that label single regions (perRegion) cannot be learnt yet."
+    if attributes.get("perregion") == "true" and (tag not in REMARKS or target.tag.lower() != "image"):
+        return f"{tag} about single regions (perRegion) of {target.tag} cannot be learnt yet."
     return _source_obstacle(element, target)
 
 

@@ -19,7 +19,21 @@ from backend.labelstudio.config import Control, LabellingConfig
 from backend.store.records import Annotation, Record
 from model_zoo.masks import part_of
 from model_zoo.targets import all_of, objects_of, some_of
-from model_zoo.types import Captions, Item, Keypoint, Labels, Mask, Objects, Pose, Poses, Span, Target, TaskKind
+from model_zoo.types import (
+    Captions,
+    Item,
+    Keypoint,
+    Labels,
+    Mask,
+    Objects,
+    Pose,
+    Poses,
+    Remark,
+    Remarks,
+    Span,
+    Target,
+    TaskKind,
+)
 
 DEPTH = 3
 """Channels, which the format wants; pictures are read as RGB."""
@@ -83,7 +97,20 @@ def _written(control: Control, target: Target, record: Record, annotation: Annot
         return _spans(control, target, record)
     if kind is TaskKind.KEYPOINTS:
         return _poses(control, all_of(Pose, target), annotation)
+    if kind is TaskKind.REGION_CLASSIFICATION:
+        return _remarks(all_of(Remark, target), annotation)
     return _objects(control, objects_of(target), annotation)
+
+
+def _remarks(target: Remarks, annotation: Annotation) -> tuple[Any, dict[str, Any]]:
+    """What is said of each region, with its box; the format has none of its own."""
+    width, height = _size(annotation.result)
+    said = []
+    for remark in target:
+        left, top, right, bottom = (round(value) for value in in_pixels(remark.box, width, height).corners)
+        box = {"left": left, "top": top, "width": right - left, "height": bottom - top}
+        said.append({**box, "labels": list(remark.labels)})
+    return said, {"type": "prelabel/regions"}
 
 
 def _labels(control: Control, target: Labels) -> tuple[Any, dict[str, Any]]:

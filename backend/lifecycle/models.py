@@ -87,11 +87,11 @@ def _export(
 ) -> None:
     family = families.behind(part)
     model = family.load(artifacts.fetch(part.artifact))
-    way = next((way for way in _ways() if isinstance(model, way.model)), None)
+    way = next((way for way in _ways() if type(model) is way.model), None)
     if way is None:
         raise InvalidRequest(
-            f"{control}: Got a model of {part.family}, wanted one of a family of the zoo's; no way to export others is "
-            "known. Serve it with Prelabel, or copy its checkpoint from the store's folder "
+            f"{control}: Got a model of {part.family}, wanted one of a family that can be exported (README, What is "
+            "covered). Serve it with Prelabel, or copy its checkpoint from the store's folder "
             f"artifacts/{part.artifact} for a program of your own."
         )
     config = way.write(family, model, form, folder)
@@ -158,14 +158,15 @@ def _with_parts(family: Family, model: Any, form: str, folder: Path) -> dict[str
 
 @dataclass(frozen=True)
 class Way:
-    """How models of a type are exported; `write` returns what the loader has to know."""
+    """How models of this very type, not those that add to it, are exported; `write` returns what the loader has to
+    know."""
 
     model: type[Model]
     write: Callable[[Family, Any, str, Path], dict[str, Any]]
 
 
 def _ways() -> Iterator[Way]:
-    """All there are, those of more special types first."""
+    """All there are."""
     # Imported here: a command that only lists versions need not wait for them.
     from model_zoo.captions.model import CaptionModel
     from model_zoo.instance_segmentation.model import YoloSegModel

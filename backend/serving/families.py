@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from backend.store.manifest import ControlVersion
 
 if TYPE_CHECKING:
     from model_zoo.base import Family
+    from model_zoo.types import Target
 
 WEIGHTS_FILE = "weights_file"
 """Key in a part's recipe: the file inside the weights folder that the config named."""
@@ -61,6 +63,11 @@ class Families:
                 f"a family for {kind.value}. `prelabel models` lists them."
             )
         return chosen
+
+    def suited(self, control: Control, chosen: Family, truths: Sequence[Target]) -> Family:
+        """`chosen`, or the family that people's answers ask for in its place; what a config names stays."""
+        name = None if control.model else chosen.instead(truths)
+        return chosen if name is None else self._family(name, control.model_path)
 
     def comparing(self, control: Control, chosen: Family) -> Family | None:
         """Whose features tell how alike the control's tasks are: `chosen`, or where that learns from raw inputs, the

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from backend.converters import regions_of
+from backend.converters import Region, regions_of
 from backend.converters.base import region_key
+from backend.converters.remarks import places_of
 from backend.errors import MediaError, PrelabelError
 from backend.labelstudio.config import Control, LabellingConfig
 from backend.projects.roles import RolePolicy, draw, role
@@ -111,12 +112,11 @@ class Predictor:
         if self.is_blind(version, draft.id):
             return TaskPrediction([], draw(draft.id or 0, "order"), version.name)
         key = region_key(draft.id, version.name)
-        regions = [
-            region
-            for control in config.controls
-            if control.name in draft.decisions
-            for region in regions_of(control, draft.decisions[control.name], data_of(draft.task), key=key)
-        ]
+        regions: list[Region] = []
+        for control in config.controls:
+            if control.name in draft.decisions:
+                decision = draft.decisions[control.name]
+                regions += regions_of(control, decision, data_of(draft.task), key=key, drawn=regions)
         prediction = TaskPrediction(regions, score, version.name, tuple(draft.problems))
         faults = config.validate(prediction.as_dict()) if regions else []
         if not faults:
@@ -170,7 +170,7 @@ class Predictor:
                 if isinstance(item, PrelabelError):
                     draft.problems.append(Problem("media" if isinstance(item, MediaError) else "task", str(item)))
                 else:
-                    batch.append((draft, item))
+                    batch.append((draft, _asked(control, draft, item)))
                 if len(batch) == LARGEST:
                     self.decide(control, loaded, batch)
                     batch = []
@@ -181,6 +181,21 @@ class Predictor:
     def _note(self, draft: TaskDraft, problem: Problem) -> None:
         self._on_problem(problem.kind)
         log.warning("Task %s is not fully predicted: %s", draft.id, problem.message)
+
+
+def _asked(control: Control, draft: TaskDraft, item: Item) -> Item:
+    """The item as it is asked about: with the regions decided so far, where the control is about such."""
+    if not control.about:
+        return item
+    from model_zoo.types import RegionItem
+
+    drawn = [
+        region
+        for other in control.about
+        if other.name in draft.decisions
+        for region in regions_of(other, draft.decisions[other.name], data_of(draft.task), key="")
+    ]
+    return RegionItem(item.input, item.features, tuple(box for _, box in places_of(control, drawn)))
 
 
 def served(config: LabellingConfig, version: LoadedVersion) -> Iterator[tuple[Control, LoadedControl]]:

@@ -10,12 +10,14 @@ from backend.jobs.featurise import Featuriser
 from backend.labelstudio.config import Control
 from backend.serving.pool import LoadedVersion
 from backend.simulation.labelled import Task
+from model_zoo.targets import asking
 from model_zoo.types import Item, Output, Target, TaskKind
 
 MAIN_METRIC: Mapping[TaskKind, str] = {
     TaskKind.CAPTIONS: "token_f1",
     TaskKind.IMAGE_CLASSIFICATION: "accuracy",
     TaskKind.TEXT_CLASSIFICATION: "accuracy",
+    TaskKind.REGION_CLASSIFICATION: "accuracy",
     TaskKind.INSTANCE_SEGMENTATION: "map50",
     TaskKind.OBJECT_DETECTION: "map50",
     TaskKind.NAMED_ENTITIES: "f1",
@@ -41,8 +43,8 @@ def quality(
     for task, item in zip(tasks, read, strict=True):
         answer = converter.decode(control, task["annotations"][0]["result"])
         if item is not None and answer is not None:
-            items.append(item)
             truths.append(converter.target(answer, item))
+            items.append(asking(item, truths[-1]))
     outputs: list[Output] = []
     for start in range(0, len(items), AT_ONCE):
         outputs += loaded.model.predict(items[start : start + AT_ONCE])

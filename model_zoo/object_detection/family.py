@@ -24,11 +24,14 @@ from model_zoo.object_detection.model import YoloModel, load
 from model_zoo.object_detection.network import LAST, RARE, owned
 from model_zoo.object_detection.starting import mixture
 from model_zoo.object_detection.trust import blended
-from model_zoo.object_detection.views import Picture
+from model_zoo.object_detection.views import Augmentation, Picture
+from model_zoo.oriented import are_turned
 from model_zoo.recipes import Recipe
-from model_zoo.types import DetectionExample, Example, LabelSpace, Output, TaskKind
+from model_zoo.types import DetectionExample, Example, LabelSpace, Output, Target, TaskKind
 from model_zoo.weights import Weights
 
+ORIENTED = "object_detection/yolo_obb.v1"
+"""The family for turned boxes."""
 UNTRAINED_SIDE = 640
 """Pixels; what the pretrained networks were trained on."""
 
@@ -116,6 +119,10 @@ class YoloFamily(BasedFamily):
         """The images with all that is known of them beside boxes."""
         return images
 
+    def augmentation(self, hyper: Hyperparameters) -> Augmentation:
+        """How far views differ from their images."""
+        return hyper.augmentation
+
     def beyond(
         self,
         material: Material,
@@ -143,7 +150,8 @@ class YoloFamily(BasedFamily):
         count = min(hyper.folds, len(known)) if len(known) > 1 else 1
         fold = np.random.default_rng(seed).permutation(len(known)) % max(count, 1)
         images = self.drawn(pictures(known, labels, hyper.image_size, course.check), examples)
-        seen = views(images, fold, hyper.views, hyper.image_size, hyper.augmentation, seed, course.check)
+        augmentation = self.augmentation(hyper)
+        seen = views(images, fold, hyper.views, hyper.image_size, augmentation, seed, course.check)
         cache = Cache(base.network, seen, course.cached(len(seen)))
         named = coco.columns(labels, base.network.names) if base.pretrained else ((),) * len(labels)
         weights = mixture(base.network, cache, labels, named, [at for at, view in enumerate(seen) if view.plain])
@@ -161,6 +169,10 @@ class YoloV1(YoloFamily):
     name: ClassVar[str] = "object_detection/yolo.v1"
     weights: ClassVar[tuple[Weights, ...]] = (bases.YOLOV8N, bases.YOLO11N, bases.YOLO26N)
     architecture: ClassVar[str] = "yolov8n"
+
+    @classmethod
+    def instead(cls, truths: Sequence[Target]) -> str | None:
+        return ORIENTED if are_turned(truths) else None
 
 
 class YoloV3Tiny(YoloFamily):

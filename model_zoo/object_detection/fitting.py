@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 AVERAGED = 0.95
 """Decay of the moving average of the weights, which is what a training returns: few images make noisy steps."""
+NEW = 8
+"""How many times faster than pretrained layers a branch learns that nothing was pretrained for."""
 COUNTED = 64
 """Views that are enough for the statistics of normalisation."""
 LARGEST_STEP = 10.0
@@ -100,6 +102,8 @@ def _recount(network: Network, cache: Cache, chosen: Sequence[int], batch: int) 
             if network.has_masks:
                 network.mask_branch(levels)
                 network.prototypes(levels)
+            if network.has_angles:
+                network.angle_branch(levels)
 
 
 def levels_for(network: Network, parts: Collection[str], cache: Cache, chosen: Sequence[int]) -> list[Tensor]:
@@ -115,12 +119,15 @@ class DetectionLoss:
     """Ultralytics' loss on the parts of a network that are trained; what is frozen comes out of the cache."""
 
     masks = False
+    angles = False
 
     def __init__(self, network: Network, parts: Sequence[str], cache: Cache, present: FloatArray) -> None:
         self._network = network
         self._parts = frozenset(parts)
         self._cache = cache
-        self._loss = upstream.detection_loss(network.head, present, masks=self.masks and "masks" in self._parts)
+        self._loss = upstream.detection_loss(
+            network.head, present, masks=self.masks and "masks" in self._parts, angles=self.angles
+        )
 
     def __call__(self, batch: Sequence[int]) -> Tensor:
         seen = [self._cache.seen[at] for at in batch]
@@ -197,7 +204,9 @@ def _groups(network: Network, parts: frozenset[str], hyper: Hyperparameters) -> 
     last = [weight for branch in network.head.cv3 for weight in branch[2].parameters()]
     if not parts & {LAST, "classes"}:
         last = []
-    ours = {id(weight) for weight in last}
+    new = [weight for _, module in network.modules_of("angles") for weight in module.parameters()]
+    new = new if "angles" in parts else []
+    ours = {id(weight) for weight in (*last, *new)}
     others = [
         weight
         for part in PARTS
@@ -210,7 +219,8 @@ def _groups(network: Network, parts: frozenset[str], hyper: Hyperparameters) -> 
         return [{"params": last, "base": hyper.head_rate}]
     if not last:
         return [{"params": others, "base": hyper.learning_rate}]
-    return [{"params": last, "base": 2 * hyper.learning_rate}, {"params": others, "base": hyper.learning_rate}]
+    groups = [{"params": last, "base": 2 * hyper.learning_rate}, {"params": others, "base": hyper.learning_rate}]
+    return [*groups, {"params": new, "base": NEW * hyper.learning_rate}] if new else groups
 
 
 def _optimizer(groups: list[dict[str, Any]], hyper: Hyperparameters) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from model_zoo.detection_metrics import OVERLAPS, average_precisions
+from model_zoo.detection_metrics import OVERLAPS, output_precisions
 from model_zoo.object_detection.cache import Cache
 from model_zoo.object_detection.fitting import DetectionLoss, LossMaker, fit_parts, levels_for
 from model_zoo.object_detection.forward import output
@@ -69,11 +69,12 @@ Look = Callable[[Network, Sequence["Tensor"], Fitted], DetectionOutput]
 @dataclass(frozen=True)
 class How:
     """What differs between networks with other heads: how they look, what they lose, and what is trained where they are
-    frozen up to and including a part."""
+    frozen up to and including a part; `rungs` are those that are tried, from the least trained to the most."""
 
     look: Look
     lossy: LossMaker
     freezes: Mapping[str, Parts]
+    rungs: tuple[str, ...] = ("classes", "neck", "backbone")
 
 
 @dataclass(frozen=True)
@@ -94,11 +95,9 @@ class Material:
     how: How
 
 
-def rungs(hyper: Hyperparameters, freezes: Mapping[str, Parts] = FREEZES) -> list[Parts]:
+def rungs(hyper: Hyperparameters, how: How) -> list[Parts]:
     """What may be trained, from the least to the most."""
-    if hyper.freeze != AUTO:
-        return [freezes[hyper.freeze]]
-    return [(LAST,), freezes["neck"], freezes["backbone"]]
+    return [how.freezes[name] for name in (how.rungs if hyper.freeze == AUTO else (hyper.freeze,))]
 
 
 def worth_trying(parts: Parts, best: Evidence) -> bool:
@@ -109,7 +108,7 @@ def worth_trying(parts: Parts, best: Evidence) -> bool:
 def climb(material: Material, hyper: Hyperparameters, steps: int, seed: int, tell: Tell = _silent) -> Evidence:
     """What to train, by cross-validation, up to the first rung that does not pay. `tell` hears the parts, the share
     done of their folds, and the loss."""
-    choice = rungs(hyper, material.how.freezes)
+    choice = rungs(hyper, material.how)
     known, present = material.known, [count > 0 for count in material.objects]
     if material.folds < 2:
         return Evidence(choice[0], (None,) * len(material.truths), usual(known, present), 0.0, 0.0)
@@ -226,10 +225,10 @@ def _table(outputs: Sequence[DetectionOutput | None], material: Material, overla
     """Average precision (overlaps, labels) of what was found in the images left out."""
     judged = [(one, truth) for one, truth in zip(outputs, material.truths, strict=True) if one is not None]
     usually = DetectionPostprocess.uncalibrated(material.labels)
-    found = [usually.candidates(one, FAINT) for one, _ in judged]
-    return average_precisions(found, [truth for _, truth in judged], material.labels, overlaps)
+    found, truths = [one for one, _ in judged], [truth for _, truth in judged]
+    return output_precisions(found, truths, usually, material.labels, overlaps, FAINT)
 
 
 def steps_of(parts: Parts, steps: int) -> int:
-    """The last layer by itself is quick to train, and needs many steps."""
-    return 2 * steps if parts == (LAST,) else steps
+    """The last layer by itself is quick to train, and needs many steps; so does what begins with nothing pretrained."""
+    return 2 * steps if parts == (LAST,) or "angles" in parts else steps

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from model_zoo.poses import UNKNOWN, States, around
+from model_zoo.oriented import hull
+from model_zoo.poses import SEEN, UNKNOWN, States, around
 from model_zoo.types import FloatArray
 
 
@@ -44,13 +45,33 @@ class Marks:
 
     def of(self, kept: npt.NDArray[np.bool_]) -> Marks:
         """Those of some objects."""
-        return Marks(self.places[kept], self.states[kept], self.derived[kept])
+        return replace(self, places=self.places[kept], states=self.states[kept], derived=self.derived[kept])
+
+    @staticmethod
+    def join(parts: Sequence[Marks]) -> Marks:
+        """Those of several images, at least one, of one kind."""
+        return replace(
+            parts[0],
+            places=np.concatenate([part.places for part in parts]),
+            states=np.concatenate([part.states for part in parts]),
+            derived=np.concatenate([part.derived for part in parts]),
+        )
+
+
+@dataclass(frozen=True)
+class Quads(Marks):
+    """The corners (n, 4, 2) of turned boxes, clockwise: the boxes around them follow from them, and what lies beyond an
+    edge counts."""
 
     @classmethod
-    def join(cls, parts: Sequence[Marks]) -> Marks:
-        """Those of several images, at least one."""
-        return cls(
-            np.concatenate([part.places for part in parts]),
-            np.concatenate([part.states for part in parts]),
-            np.concatenate([part.derived for part in parts]),
-        )
+    def of_corners(cls, places: FloatArray) -> Quads:
+        return cls(places, np.full(places.shape[:2], SEEN, np.int64), np.ones(len(places), np.bool_))
+
+    def frames(self, boxes: FloatArray) -> FloatArray:
+        return hull(self.places).astype(np.float32)
+
+    def within(self, width: int, height: int) -> Marks:
+        return self
+
+    def mirrored(self, width: int, pairs: tuple[int, ...]) -> Marks:
+        return super().mirrored(width, (1, 0, 3, 2))

@@ -18,9 +18,9 @@ from model_zoo.types import FloatArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-PARTS = ("backbone", "neck", "boxes", "classes", "pictures", "masks", "points")
+PARTS = ("backbone", "neck", "boxes", "classes", "pictures", "masks", "points", "angles")
 """From the pixels to the answers. Only segmenters have `pictures`, which masks are mixed from, and `masks`, the branch
-that says how; only networks for poses have `points`."""
+that says how; only networks for poses have `points`; only those for turned boxes have `angles`."""
 RARE = 5 / 80 / 640**2
 """Objects of a label a pixel where nothing is known of it: Ultralytics' own guess for the classes of COCO."""
 LAST = "last"
@@ -60,6 +60,11 @@ class Network:
         names = model.names
         named = [names[index] for index in range(len(names))] if isinstance(names, dict) else list(names)
         return cls(list(model.model), frozenset(model.save), len(model.yaml["backbone"]), named)
+
+    def with_angles(self) -> Network:
+        """The same detector with a head that says, too, how its boxes are turned: upright all of them, at first."""
+        head = upstream.oriented_head(self.head)
+        return Network([*self.layers[:-1], head], self.saved, self.neck, self.names)
 
     @property
     def head(self) -> Any:
@@ -108,7 +113,7 @@ class Network:
             head.cv2 = copy.deepcopy(head.cv2)
         if "classes" in parts or LAST in parts:
             head.cv3 = copy.deepcopy(head.cv3)
-        for part in ("pictures", "masks", "points"):
+        for part in ("pictures", "masks", "points", "angles"):
             for branch in self._branches(part) if part in parts else ():
                 setattr(head, branch, copy.deepcopy(getattr(head, branch)))
         layers[-1] = head
@@ -156,9 +161,9 @@ class Network:
         """The head's branch that makes up a part; none where this head has no such part."""
         if not hasattr(self.head, _BRANCHES[part]):
             return []
-        # The branches of masks and of points have one name; the head of a segmenter has pictures, too.
-        segments = hasattr(self.head, _BRANCHES["pictures"])
-        return [] if part == ("points" if segments else "masks") else [_BRANCHES[part]]
+        # The branches of masks, of points and of angles have one name; the head of a segmenter has pictures, too.
+        own = "masks" if hasattr(self.head, "proto") else "angles" if hasattr(self.head, "ne") else "points"
+        return [] if part in {"masks", "points", "angles"} - {own} else [_BRANCHES[part]]
 
     def tensors(self, parts: Sequence[str]) -> dict[str, Tensor]:
         """Parameters and buffers of `parts` by Ultralytics' names."""
@@ -266,6 +271,37 @@ class Network:
         points: Tensor = torch.cat([places, table[..., 2:]], 3).flatten(2)
         return points
 
+    @property
+    def has_angles(self) -> bool:
+        """Whether its boxes are turned."""
+        return bool(self._branches("angles"))
+
+    def angle_branch(self, levels: Sequence[Tensor]) -> Tensor:
+        """By how much boxes are turned, clockwise, in radians (b, 1, cells) from -pi / 4 to 3 pi / 4, as Ultralytics
+        has it. Of networks for turned boxes alone."""
+        import torch
+
+        raw = torch.cat([branch(level).flatten(2) for branch, level in zip(self.head.cv4, levels, strict=True)], 2)
+        angles: Tensor = (raw.sigmoid() - 0.25) * math.pi
+        return angles
+
+    def decode_turned(self, boxes: Tensor, angles: Tensor, levels: Sequence[Tensor]) -> Tensor:
+        """Corners (b, n, 8), x and y in turn, clockwise from the top left one, in pixels of the network's input. Box
+        distributions are of distances along the turned sides."""
+        import torch
+
+        upright = self.decode(boxes, levels)
+        points, strides = upstream.anchors(levels, self.head.stride)
+        centre = points * strides
+        left, top, right, bottom = (upright - centre.repeat(1, 2)).unbind(2)
+        cos, sin = angles[:, 0].cos(), angles[:, 0].sin()
+        corners = [
+            axis
+            for x, y in ((left, top), (right, top), (right, bottom), (left, bottom))
+            for axis in (centre[:, 0] + x * cos - y * sin, centre[:, 1] + x * sin + y * cos)
+        ]
+        return torch.stack(corners, 2)
+
     def _run(self, x: Any, kept: dict[int, Tensor], first: int, end: int) -> None:
         for number in range(first, end):
             layer = self.layers[number]
@@ -283,7 +319,7 @@ def owned(parts: Sequence[str]) -> tuple[str, ...]:
     return tuple(part for part in PARTS if part in parts or (part == "classes" and LAST in parts))
 
 
-_BRANCHES = {"boxes": "cv2", "classes": "cv3", "pictures": "proto", "masks": "cv4", "points": "cv4"}
+_BRANCHES = {"boxes": "cv2", "classes": "cv3", "pictures": "proto", "masks": "cv4", "points": "cv4", "angles": "cv4"}
 
 
 def _absolute(source: int, layer: int) -> int:

@@ -17,6 +17,8 @@ import numpy as np
 from model_zoo.errors import MissingExtra, WeightsNotFound
 from model_zoo.types import FloatArray
 
+UPRIGHT = -float(np.log(3))
+"""Log-odds that an angle is none, as Ultralytics has it: a quarter of the way from -45 to 135 degrees."""
 SEED = 0
 """Of weights drawn at random: a network without pretrained weights is the same in every process."""
 
@@ -68,7 +70,7 @@ def _undone() -> Iterator[None]:
     cv2.setNumThreads(threads)
 
 
-HEADS = {"detection": "Detect", "segmentation": "Segment", "pose": "Pose"}
+HEADS = {"detection": "Detect", "segmentation": "Segment", "pose": "Pose", "oriented": "OBB"}
 """What Ultralytics calls the last layer of a network that solves a task."""
 
 
@@ -90,7 +92,7 @@ def load(file: Path, task: str = "detection") -> Any:
     return network.float().eval()
 
 
-SUFFIXES = {"detection": "", "segmentation": "-seg", "pose": "-pose"}
+SUFFIXES = {"detection": "", "segmentation": "-seg", "pose": "-pose", "oriented": "-obb"}
 """What the names of Ultralytics' files for a task end in."""
 
 
@@ -101,8 +103,36 @@ def build(architecture: str, task: str = "detection") -> Any:
     tasks = _tasks()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        made = {"detection": tasks.DetectionModel, "segmentation": tasks.SegmentationModel, "pose": tasks.PoseModel}
+        made = {
+            "detection": tasks.DetectionModel,
+            "segmentation": tasks.SegmentationModel,
+            "pose": tasks.PoseModel,
+            "oriented": tasks.OBBModel,
+        }
         return made[task](f"{architecture}.yaml", verbose=False, **({} if task == "pose" else {"nc": 80})).eval()
+
+
+def oriented_head(head: Any) -> Any:
+    """The head for turned boxes that Ultralytics' architectures such as `yolov8n-obb` have, on the branches of a
+    detector's head, which it shares; and with one more of random weights, the same each time, that begins by saying
+    that nothing is turned."""
+    import torch
+
+    _tasks()
+    from ultralytics.nn.modules.head import OBB
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        made = OBB(head.nc, 1, head.reg_max, ch=[branch[0].conv.in_channels for branch in head.cv2])
+        for branch in made.cv4:
+            for layer in branch[:-1]:
+                # Normalisation keeps its statistics, so that what a layer makes of its input has to have its size.
+                torch.nn.init.kaiming_normal_(layer.conv.weight)
+            torch.nn.init.zeros_(branch[-1].weight)
+            torch.nn.init.constant_(branch[-1].bias, UPRIGHT)
+    made.cv2, made.cv3, made.stride = head.cv2, head.cv3, head.stride
+    made.f, made.i, made.type = head.f, head.i, head.type
+    return made.requires_grad_(False).eval()
 
 
 def segment_anything(
@@ -121,15 +151,15 @@ def segment_anything(
     return build._build_sam(widths[0], depths[0], heads[0], list(wide))
 
 
-def detection_loss(head: Any, weights: FloatArray, *, masks: bool = False) -> Any:
+def detection_loss(head: Any, weights: FloatArray, *, masks: bool = False, angles: bool = False) -> Any:
     """`loss(predictions, batch) -> (tensor of box, class and distribution loss, their values)` for a Detect head, or
-    with `masks` for a Segment head, whose mask loss comes second; `weights`, one a label, are those of the class
-    loss."""
+    with `masks` for a Segment head, whose mask loss comes second, or with `angles` for an OBB head, whose angle loss
+    comes last; `weights`, one a label, are those of the class loss."""
     import torch
 
     _tasks()
     from ultralytics.cfg import get_cfg
-    from ultralytics.utils.loss import v8DetectionLoss, v8SegmentationLoss
+    from ultralytics.utils.loss import v8DetectionLoss, v8OBBLoss, v8SegmentationLoss
 
     class Shell:
         """As much of a model as the loss looks at."""
@@ -141,7 +171,7 @@ def detection_loss(head: Any, weights: FloatArray, *, masks: bool = False) -> An
         def parameters(self) -> Any:
             return head.parameters()
 
-    return (v8SegmentationLoss if masks else v8DetectionLoss)(Shell())
+    return (v8SegmentationLoss if masks else v8OBBLoss if angles else v8DetectionLoss)(Shell())
 
 
 def anchors(levels: Any, strides: Any) -> tuple[Any, Any]:

@@ -16,6 +16,7 @@ from model_zoo.postprocess.base import (
     InstanceDecision,
     PoseDecision,
     Postprocess,
+    RegionDecision,
     SegmentationDecision,
 )
 from model_zoo.postprocess.captions import CaptionPostprocess
@@ -24,6 +25,7 @@ from model_zoo.postprocess.detection import DetectionPostprocess
 from model_zoo.postprocess.entities import EntityPostprocess
 from model_zoo.postprocess.instance_segmentation import InstancePostprocess
 from model_zoo.postprocess.keypoints import KeypointPostprocess
+from model_zoo.postprocess.regions import RegionPostprocess
 from model_zoo.postprocess.semantic_segmentation import SegmentationPostprocess
 from model_zoo.types import TaskKind
 
@@ -33,6 +35,7 @@ _BY_KIND: Mapping[TaskKind, type[Postprocess]] = {
     TaskKind.INSTANCE_SEGMENTATION: InstancePostprocess,
     TaskKind.OBJECT_DETECTION: DetectionPostprocess,
     TaskKind.KEYPOINTS: KeypointPostprocess,
+    TaskKind.REGION_CLASSIFICATION: RegionPostprocess,
     TaskKind.TEXT_CLASSIFICATION: ClassificationPostprocess,
     TaskKind.NAMED_ENTITIES: EntityPostprocess,
     TaskKind.SEMANTIC_SEGMENTATION: SegmentationPostprocess,
@@ -59,6 +62,8 @@ __all__ = [
     "KeypointPostprocess",
     "PoseDecision",
     "Postprocess",
+    "RegionDecision",
+    "RegionPostprocess",
     "SegmentationDecision",
     "SegmentationPostprocess",
     "postprocess_of",

@@ -17,6 +17,7 @@ from model_zoo.types import (
     Masks,
     Output,
     Poses,
+    Remarks,
     Spans,
     Target,
 )
@@ -134,8 +135,31 @@ class PoseDecision:
         return self.poses
 
 
+@dataclass(frozen=True)
+class RegionDecision:
+    """What is said of each region asked about, in their order; `scores` is the confidence of the least certain label of
+    each; `confidence` of shape (labels,), the highest that each label has in the image; `uncertainty` that of the least
+    certain region, 0 where there is none."""
+
+    remarks: Remarks
+    scores: tuple[float, ...]
+    confidence: FloatArray
+    uncertainty: float
+
+    @property
+    def target(self) -> Remarks:
+        """What is claimed, as if a person had said it."""
+        return self.remarks
+
+
 Decision = (
-    ClassificationDecision | DetectionDecision | InstanceDecision | PoseDecision | EntityDecision | CaptionDecision
+    ClassificationDecision
+    | DetectionDecision
+    | InstanceDecision
+    | PoseDecision
+    | EntityDecision
+    | CaptionDecision
+    | RegionDecision
 )
 """The union of all decisions; grows with the kinds of task. All have `confidence`, `uncertainty` and `target`."""
 

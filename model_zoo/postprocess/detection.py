@@ -1,25 +1,64 @@
-"""Detections: objects known by their boxes."""
+"""Detections: objects known by their boxes, turned or not."""
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
+
 from model_zoo.boxes import box
+from model_zoo.oriented import as_corners, quad_overlaps, quads, suppress_quads
 from model_zoo.postprocess.base import DetectionDecision
 from model_zoo.postprocess.objects import ObjectPostprocess
-from model_zoo.types import DetectionOutput, LabelSpace, Output
+from model_zoo.types import (
+    Box,
+    DetectionOutput,
+    FloatArray,
+    LabelSpace,
+    Objects,
+    OrientedBox,
+    OrientedOutput,
+    Output,
+    PoseOutput,
+)
 
 
 class DetectionPostprocess(ObjectPostprocess):
-    """Suppressed and judged by their boxes."""
+    """Suppressed and judged by their boxes: turned ones as they are."""
 
     def decide(self, output: Output, labels: LabelSpace, minimum: float | None = None) -> DetectionDecision:
         if not isinstance(output, DetectionOutput):
             raise TypeError(f"Got a {type(output).__name__}, wanted a DetectionOutput to decide on boxes.")
         rows, confidence, label, best, doubt = self.shown(output, labels, minimum)
         return DetectionDecision(
-            tuple(box(output.boxes[row], labels.names[index]) for row, index in zip(rows, label, strict=True)),
+            tuple(_box(output, row, labels.names[index]) for row, index in zip(rows, label, strict=True)),
             tuple(confidence.tolist()),
             best,
             doubt,
             output.width,
             output.height,
         )
+
+    def shares(self, output: DetectionOutput, rows: npt.NDArray[np.int64], truth: Objects) -> FloatArray:
+        if isinstance(output, OrientedOutput):
+            return quad_overlaps(output.points[rows], quads(truth))
+        return super().shares(output, rows, truth)
+
+    def suppressed(
+        self,
+        output: DetectionOutput | PoseOutput,
+        rows: npt.NDArray[np.int64],
+        confidence: FloatArray,
+        apart: npt.NDArray[np.float64],
+    ) -> npt.NDArray[np.int64]:
+        if isinstance(output, OrientedOutput):
+            # Corners may lie outside of the image, hence twice as far.
+            moved = output.points[rows] + 2 * apart[:, None, None]
+            return suppress_quads(moved.astype(np.float32), confidence, self.overlap)
+        return super().suppressed(output, rows, confidence, apart)
+
+
+def _box(output: DetectionOutput, row: int, label: str) -> Box:
+    upright = box(output.boxes[row], label)
+    if not isinstance(output, OrientedOutput):
+        return upright
+    return OrientedBox(*upright.corners, label, as_corners(output.points[row].tolist()))

@@ -114,11 +114,21 @@ class ObjectPostprocess(Postprocess):
         extent = max(output.width, output.height)
         sides = (output.boxes[:, 2:] - output.boxes[:, :2]).min(axis=1)
         rows = np.flatnonzero((confidence >= least) & (sides > 0) & (sides >= self.smallest * extent))
-        boxes, confidence, label = output.boxes[rows], confidence[rows], label[rows]
+        confidence, label = confidence[rows], label[rows]
         # Each label's boxes at a place of their own suppress no other's.
-        place = boxes if self.agnostic else (boxes + (label * 2.0 * extent)[:, None]).astype(np.float32)
-        stay = suppress(place, confidence, self.overlap)[:CANDIDATES]
+        apart = np.zeros(len(label)) if self.agnostic else label * 2.0 * extent
+        stay = self.suppressed(output, rows, confidence, apart)[:CANDIDATES]
         return rows[stay], confidence[stay], label[stay]
+
+    def suppressed(
+        self,
+        output: DetectionOutput | PoseOutput,
+        rows: npt.NDArray[np.int64],
+        confidence: FloatArray,
+        apart: npt.NDArray[np.float64],
+    ) -> npt.NDArray[np.int64]:
+        """Places in `rows` of the candidates that stay, each moved `apart` (rows,) pixels, the most confident first."""
+        return suppress((output.boxes[rows] + apart[:, None]).astype(np.float32), confidence, self.overlap)
 
     def to_json(self) -> dict[str, Any]:
         return {

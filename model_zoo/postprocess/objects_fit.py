@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from model_zoo.boxes import as_array, match_shares, overlaps
+from model_zoo.boxes import as_array, match_shares
 from model_zoo.calibration import Calibration, fit_platt
+from model_zoo.oriented import box_overlaps
 from model_zoo.types import FloatArray, LabelSpace, Objects
 
 RIGHT = 0.5
@@ -53,7 +54,7 @@ def shape_of(truths: Sequence[Objects], extents: Sequence[int], usual: float = 0
     same, other, sides = [0.0], [0.0], []
     for boxes, extent in zip(truths, extents, strict=True):
         corners = as_array(boxes)
-        pairs = overlaps(corners, corners)[np.triu_indices(len(boxes), 1)]
+        pairs = box_overlaps(boxes, boxes)[np.triu_indices(len(boxes), 1)]
         alike = np.array([a.label == b.label for at, a in enumerate(boxes) for b in boxes[at + 1 :]], np.bool_)
         same += pairs[alike].tolist()
         other += pairs[~alike].tolist()

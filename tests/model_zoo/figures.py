@@ -68,7 +68,7 @@ def is_of(example: Example, label: str) -> bool:
         return {mask.label for mask in example.map.masks} == {label}
     regions = next(value for value in vars(example).values() if isinstance(value, tuple))
     parts = [part for region in regions for part in (region.points if isinstance(region, Pose) else (region,))]
-    return {part.label for part in parts} == {label}
+    return {name for part in parts for name in getattr(part, "labels", None) or (part.label,)} == {label}
 
 
 def assert_near(outputs: Sequence[Output], others: Sequence[Output]) -> None:

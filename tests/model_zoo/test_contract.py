@@ -33,6 +33,7 @@ from model_zoo.types import (
 from tests.model_zoo import figures
 from tests.model_zoo.conftest import LABELS
 from tests.model_zoo.named_entities import sentences
+from tests.model_zoo.region_classification import stickers
 from tests.model_zoo.semantic_segmentation import landscapes
 
 Examples = list[ClassificationExample]
@@ -254,6 +255,8 @@ class Kind:
     falls: float = 0.5
     only: str = ""
     """The label that some example has alone; the first, unless another is given."""
+    steps: bool = True
+    """Whether the loss is told step by step."""
 
 
 KINDS: Mapping[TaskKind, Kind] = {
@@ -263,6 +266,7 @@ KINDS: Mapping[TaskKind, Kind] = {
     TaskKind.SEMANTIC_SEGMENTATION: Kind(
         landscapes.LABELS, landscapes.examples, landscapes.HOSTILE, landscapes.TINY, only="Ground"
     ),
+    TaskKind.REGION_CLASSIFICATION: Kind(stickers.LABELS, stickers.examples, stickers.HOSTILE, {}, steps=False),
 }
 
 
@@ -293,7 +297,8 @@ def made(request: pytest.FixtureRequest) -> Made:
 class TestEveryKind:
     def test_the_loss_falls(self, made: Made) -> None:
         _, kind, trained, losses = made
-        assert trained.loss == losses[-1] < losses[0] * kind.falls
+        assert trained.loss == losses[-1]
+        assert not kind.steps or trained.loss < losses[0] * kind.falls
 
     def test_saved_and_loaded_it_answers_identically(self, made: Made, tmp_path: Path) -> None:
         chosen, kind, trained, _ = made

@@ -1,7 +1,7 @@
 """YOLO: a text file an image, a line an object; `labels/` stands where the images' path says `images/`.
 
-A line is a class and either centre, width and height, or the corners of a polygon, in shares of the image. The classes'
-names are in a YAML file under `names`, or in `classes.txt`, one a line.
+A line is a class and either centre, width and height, or the corners of a polygon, in shares of the image: of a
+rectangle that is turned, too. The classes' names are in a YAML file under `names`, or in `classes.txt`, one a line.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from backend.simulation.masks import polygon_mask
 from backend.simulation.readers.files import address, images_below, size_of, text_of
 from backend.simulation.readers.options import Options
 from backend.simulation.regions import Size, boxes, masks, whole_box
+from model_zoo.oriented import oriented, rectangle_of
 from model_zoo.types import Box
 
 
@@ -79,6 +80,10 @@ def _corners(numbers: list[float]) -> list[float]:
 
 def _around(name: str, corners: list[float], size: Size) -> Box:
     xs, ys = corners[::2], corners[1::2]
+    points = rectangle_of(_pixels(corners, size))
+    turned = oriented(points, name, *map(float, size)) if points is not None else None
+    if turned is not None:
+        return turned
     return whole_box(Box(min(xs), min(ys), max(xs), max(ys), name), size)
 
 

@@ -94,11 +94,13 @@ class TestConfig:
         assert (found.parent is None) == (parent == "none")
         assert found.visibility is None
 
-    def test_choices_that_say_nothing_of_visibility_are_left_out(self) -> None:
+    def test_choices_that_say_nothing_of_visibility_are_learnt_as_such(self) -> None:
         xml = config(*WITH_ALL).xml.replace("Visible", "wet").replace("occluded", "dry").replace("out_of-view", "cold")
         parsed = parse_config(xml)
-        assert parsed.controls[0].visibility is None
-        assert len(parsed.skipped) == 1
+        points, said = parsed.controls
+        assert points.visibility is None
+        assert said.about == (points,)
+        assert parsed.skipped == ()
 
     def test_points_that_prompt_a_smart_tool_are_not_learnt(self) -> None:
         parsed = config("RectangleLabels", attributes='smart="true"')

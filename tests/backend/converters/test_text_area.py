@@ -83,7 +83,7 @@ def test_no_more_than_may_be_submitted() -> None:
 
 @pytest.mark.parametrize(
     ("attributes", "sentence"),
-    [('perRegion="true"', "(perRegion) cannot be learnt yet"), ('value="$draft"', "only what people write")],
+    [('perRegion="true"', "(perRegion) of Image cannot be learnt yet"), ('value="$draft"', "only what people write")],
 )
 def test_what_cannot_be_learnt_is_said_by_name(attributes: str, sentence: str) -> None:
     good = '<Choices name="c" toName="image"><Choice value="A"/></Choices>'

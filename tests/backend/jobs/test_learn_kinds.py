@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backend.converters import CONVERTERS
+from backend.converters import CONVERTERS, regions_of
 from backend.converters.geometry import WHOLE
 from backend.demo.samples import TICKETS_CONFIG, tickets
 from backend.demo.streets import HEIGHT, STREETS_CONFIG, WIDTH, streets
@@ -33,6 +33,7 @@ from backend.store.objects import ObjectStore
 from backend.store.records import Annotation, Record
 from model_zoo.base import Watch
 from model_zoo.errors import Cancelled
+from model_zoo.object_detection.family import ORIENTED, YoloV1
 from model_zoo.postprocess import postprocess_of
 from model_zoo.types import Item, TaskKind
 from tests.model_zoo.named_entities import sentences
@@ -63,6 +64,38 @@ def street_records() -> list[Record]:
             percent = {name: value * WHOLE for name, value in {**shape, "height": (bottom - top) / HEIGHT}.items()}
             result.append(region(control, "rectanglelabels", {**percent, "rectanglelabels": [drawn.label]}))
         made.append(record(number, {"image": address}, result))
+    return made
+
+
+def turned_records() -> list[Record]:
+    """The same boxes, askew."""
+    made = []
+    for one in street_records():
+        result = [
+            {**box, "original_width": WIDTH, "original_height": HEIGHT, "value": {**box["value"], "rotation": 20}}
+            for box in one.annotations[0].result
+        ]
+        made.append(record(one.task, one.data, result))
+    return made
+
+
+REMARKS_CONFIG = STREETS_CONFIG.replace(
+    "</View>",
+    '<Choices name="is" toName="image" perRegion="true"><Choice value="low"/><Choice value="high"/></Choices></View>',
+)
+
+
+def remark_records() -> list[Record]:
+    """The same boxes, each with what holds of it."""
+    control = control_of(REMARKS_CONFIG)
+    made = []
+    for one in street_records():
+        result: list[dict[str, Any]] = []
+        for number, box in enumerate(one.annotations[0].result):
+            result.append({**box, "id": f"box{number}"})
+            chosen = "low" if "Vehicle" in box["value"]["rectanglelabels"] else "high"
+            result.append({**region(control, "choices", {"choices": [chosen]}), "id": f"box{number}"})
+        made.append(record(one.task, one.data, result))
     return made
 
 
@@ -172,7 +205,7 @@ def region(control: Control, kind: str, value: Mapping[str, Any]) -> dict[str, A
 
 
 def control_of(xml: str, **wishes: str) -> Control:
-    (control,) = parse_config(xml).controls
+    *_, control = parse_config(xml).controls
     return replace(control, attributes={**control.attributes, **wishes})
 
 
@@ -210,6 +243,20 @@ CASES = [
         ),
         id="object_detection",
         marks=needs_ultralytics,
+    ),
+    pytest.param(
+        Case(
+            STREETS_CONFIG,
+            turned_records,
+            {"prelabel_epochs": "2", "prelabel_image_size": "128", "prelabel_freeze": "classes"},
+            frozenset({"out_of_fold_map50", "out_of_fold_recall"}),
+        ),
+        id="turned_boxes",
+        marks=needs_ultralytics,
+    ),
+    pytest.param(
+        Case(REMARKS_CONFIG, remark_records, {}, frozenset({"out_of_fold_accuracy", "examples"})),
+        id="region_classification",
     ),
     pytest.param(
         Case(
@@ -294,7 +341,7 @@ def test_a_first_version_is_taught_and_the_same_examples_change_nothing(case: Ca
     task = {"id": 1, "data": dict(records[0].data)}
     (output,) = model.predict([Item(classroom.inputs.read(control, task))])
     decision = postprocess_of(family.task).from_json(part.postprocess).decide(output, model.labels)
-    regions = CONVERTERS[control.tag].encode(control, decision, key="1:v1")
+    regions = regions_of(control, decision, records[0].data, key="1:v1")
     assert parse_config(case.xml).validate({"result": regions}) == []
 
     begun_at_random = family.task in (  # there is no weights folder here
@@ -352,3 +399,20 @@ def test_images_without_objects_alone_teach_nothing_yet(classroom: Classroom) ->
     taught = classroom.teach(control_of(STREETS_CONFIG), empty)
     assert (taught.changed, taught.part) == (False, None)
     assert len(taught.notes) == 1
+
+
+@needs_ultralytics
+def test_turned_labels_ask_for_a_detector_of_turned_boxes(classroom: Classroom) -> None:
+    wishes = {"prelabel_epochs": "1", "prelabel_image_size": "64", "prelabel_freeze": "classes"}
+    upright = classroom.teach(control_of(STREETS_CONFIG, **wishes), street_records()[:3]).part
+    assert upright is not None
+    assert upright.family == YoloV1.name
+    control = control_of(STREETS_CONFIG, **wishes)
+    turned = classroom.teach(control, turned_records()[:3], upright)
+    assert turned.challenger is not None
+    assert turned.challenger.family == ORIENTED
+    named = control_of(STREETS_CONFIG, prelabel_model=YoloV1.name, **wishes)
+    family = classroom.families.of(named)
+    boxes = CONVERTERS[control.tag].decode(control, turned_records()[0].annotations[0].result)
+    assert boxes is not None
+    assert classroom.families.suited(named, family, [boxes]) is family, "what a config names stays"

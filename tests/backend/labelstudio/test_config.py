@@ -155,7 +155,15 @@ class TestSkipped:
             ),
             (
                 '<Choices name="c" toName="good_object" perRegion="true"><Choice value="A"/></Choices>',
-                "(perRegion) cannot be learnt yet.",
+                "(perRegion) of Text cannot be learnt yet.",
+            ),
+            (
+                '<Image name="o" value="$i"/><Rating name="c" toName="o" perRegion="true"/>',
+                "no control that can be learnt marks those.",
+            ),
+            (
+                '<Image name="o" value="$i"/><TextArea name="c" toName="o" perRegion="true"/>',
+                "TextArea about single regions (perRegion) of Image cannot be learnt yet.",
             ),
             ('<Choices name="c" toName="good_object" value="$options"/>', "its labels come from each task's data"),
             (

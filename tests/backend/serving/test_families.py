@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,13 +43,17 @@ ASKED = {
     TaskKind.NAMED_ENTITIES: ("Text", "Labels"),
     TaskKind.CAPTIONS: ("Image", "TextArea"),
     TaskKind.SEMANTIC_SEGMENTATION: ("Image", "BrushLabels"),
+    TaskKind.REGION_CLASSIFICATION: ("Image", "Choices"),
 }
 """An object tag and a control tag that pose each kind of task."""
 
 
 @pytest.mark.parametrize("kind", FAMILIES, ids=[kind.name for kind in FAMILIES])
 def test_every_family_can_be_chosen_by_name(kind: type[Family]) -> None:
-    assert Families().of(control(f'prelabel_model="{kind.name}"', *ASKED[kind.task])).name == kind.name
+    asked = control(f'prelabel_model="{kind.name}"', *ASKED[kind.task])
+    if kind.task is TaskKind.REGION_CLASSIFICATION:
+        asked = replace(asked, about=(control("", "Image", "RectangleLabels"),))
+    assert Families().of(asked).name == kind.name
 
 
 def test_a_default_once_chosen_stays(tmp_path: Path) -> None:

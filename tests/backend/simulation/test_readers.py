@@ -130,6 +130,18 @@ def test_yolo(tmp_path: Path) -> None:
     assert problems(found) == ["labels/train/a.txt:3", "labels/train/a.txt:4"]
 
 
+def test_yolo_with_a_rectangle_that_is_askew(tmp_path: Path) -> None:
+    folder = sets.yolo(tmp_path)
+    across, down = np.array([20.0, 10.0]), np.array([-6.0, 12.0])
+    start = np.array([20.0, 5.0])
+    corners = np.array([start, start + across, start + across + down, start + down]) / [sets.WIDTH, sets.HEIGHT]
+    line = " ".join(f"{share:.6f}" for share in corners.ravel())
+    (folder / "labels" / "train" / "a.txt").write_text(f"1 {line}\n")
+    (region,) = read_set(folder, "yolo").tasks[0]["annotations"][0]["result"]
+    assert region["value"]["rotation"] == pytest.approx(np.degrees(np.arctan2(10, 20)), abs=0.1)
+    assert region["value"]["x"] == pytest.approx(2000 / sets.WIDTH, abs=0.01)
+
+
 @pytest.mark.parametrize(("values", "labels"), [("instance", ("object",)), ("class", ("1", "3"))])
 def test_masks(tmp_path: Path, values: str, labels: tuple[str, ...]) -> None:
     found = read_set(sets.masks(tmp_path), "masks", mask_values=MaskValues(values))

@@ -15,6 +15,7 @@ import pytest
 from model_zoo.base import Family, Model, Progress, Watch
 from model_zoo.detection_metrics import detection_metrics
 from model_zoo.errors import Cancelled, CheckpointError, TrainingImpossible
+from model_zoo.object_detection.family import ORIENTED
 from model_zoo.object_detection.model import YoloModel
 from model_zoo.object_detection.trust import GRID
 from model_zoo.postprocess import DetectionPostprocess
@@ -76,7 +77,8 @@ def test_learns_its_images_from_nothing(detector: Family, scenes: Examples) -> N
     truths = [example.boxes for example in scenes]
     assert detection_metrics(outputs, truths, DetectionPostprocess.uncalibrated(SPACE), SPACE).map50 > 0.3
     assert trained.hyperparameters["epochs"] == UNVARIED["epochs"]
-    assert trained.hyperparameters["trained"] == "last classes boxes neck backbone", "nothing pretrained to keep"
+    every = str(trained.hyperparameters["trained"]).removesuffix(" angles")
+    assert every == "last classes boxes neck backbone", "nothing pretrained to keep"
 
 
 def test_boxes_lie_in_their_image(model: Model) -> None:
@@ -171,8 +173,10 @@ def test_frozen_parts_are_not_saved(detector: Family, scenes: Examples, tmp_path
     recipe = Recipe(overrides={**TINY, "freeze": "boxes"})
     trained = detector.train(scenes, SPACE, recipe)
     assert isinstance(trained.model, YoloModel)
-    assert trained.model.parts == ("classes",)
-    assert trained.hyperparameters["trained"] == "last classes"
+    # Boxes that are turned are measured along their sides: they and the angles are always trained.
+    turned = detector.name == ORIENTED
+    assert trained.model.parts == (("boxes", "classes", "angles") if turned else ("classes",))
+    assert trained.hyperparameters["trained"] == "last classes" + " boxes angles" * turned
     assert trained.hyperparameters["name"] == "few_shot"
     assert [output is not None for output in trained.out_of_fold] == [True] * len(scenes)
     trained.model.save(tmp_path)

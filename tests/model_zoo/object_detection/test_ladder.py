@@ -10,18 +10,18 @@ import pytest
 
 from model_zoo.errors import TrainingImpossible
 from model_zoo.object_detection.hyperparameters import FREEZES, RECIPES, Hyperparameters, recipe_of, settle
-from model_zoo.object_detection.ladder import Evidence, rungs, steps_of, worth_trying
+from model_zoo.object_detection.ladder import BOXES, Evidence, rungs, steps_of, worth_trying
 from model_zoo.recipes import Recipe
 
 POOR = Evidence(("last",), (), np.ones(1, np.float32), score=0.2, score50=0.4)
 
 
 def test_from_the_cheapest_rung_to_the_dearest() -> None:
-    tried = rungs(Hyperparameters())
+    tried = rungs(Hyperparameters(), BOXES)
     assert tried[0] == ("last",)
     for lower, higher in pairwise(tried):
         assert set(lower) < set(higher)
-    assert rungs(Hyperparameters(freeze="boxes")) == [FREEZES["boxes"]], "what people asked for is not doubted"
+    assert rungs(Hyperparameters(freeze="boxes"), BOXES) == [FREEZES["boxes"]], "what people asked for is not doubted"
 
 
 @pytest.mark.parametrize(

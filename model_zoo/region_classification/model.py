@@ -1,0 +1,44 @@
+"""The trained model of every family that classifies single regions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from model_zoo.base import Family, Model
+from model_zoo.region_classification.crops import crops
+from model_zoo.types import ClassificationOutput, Item, Output, RegionItem, RegionOutput
+
+if TYPE_CHECKING:
+    from model_zoo.programs.program import Program
+
+
+class RegionModel(Model):
+    """A classifier of images that is shown regions. An item that asks about none gets an empty answer."""
+
+    def __init__(self, owner: Family, classifier: Model) -> None:
+        self.family = type(owner)
+        self.labels = classifier.labels
+        self.classifier = classifier
+
+    def predict(self, items: Sequence[Item]) -> list[Output]:
+        regions = [item.regions if isinstance(item, RegionItem) else () for item in items]
+        shown = [crop for item, boxes in zip(items, regions, strict=True) for crop in crops(item.input, boxes)]
+        answers = self.classifier.predict(shown)
+        rows = [answer.probabilities for answer in answers if isinstance(answer, ClassificationOutput)]
+        table = np.stack(rows) if rows else np.empty((0, len(self.labels)), np.float32)
+        parts = np.split(table, np.cumsum([len(boxes) for boxes in regions])[:-1]) if regions else []
+        return [RegionOutput(boxes, part) for boxes, part in zip(regions, parts, strict=True)]
+
+    def programs(self) -> tuple[Program, ...]:
+        return self.classifier.programs()
+
+    def save(self, folder: Path) -> None:
+        self.classifier.save(folder)
+
+    @property
+    def nbytes(self) -> int:
+        return self.classifier.nbytes

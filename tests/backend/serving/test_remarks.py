@@ -1,0 +1,111 @@
+"""Choices about single regions, from a detector's boxes to regions of the same ids in one prediction."""
+
+from __future__ import annotations
+
+import base64
+import io
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from backend.converters import CONVERTERS
+from backend.labelstudio.config import parse_config
+from backend.labelstudio.media import MediaCache, MediaFetcher, MediaLimits
+from backend.projects.roles import RolePolicy
+from backend.serving.inputs import InputReader
+from backend.serving.pool import LoadedControl, LoadedVersion
+from backend.serving.predict import Predictor
+from backend.serving.warmup import exercise
+from model_zoo.base import Model
+from model_zoo.postprocess import DetectionPostprocess, RegionPostprocess
+from model_zoo.recipes import Recipe
+from model_zoo.registry import default_family, family
+from model_zoo.types import DetectionOutput, FloatArray, Item, LabelSpace, Output, TaskKind
+from tests.model_zoo.region_classification.stickers import LABELS, example, examples
+
+SPACE = LabelSpace(LABELS)
+STICKERS = LabelSpace(("sticker",))
+CONFIG = parse_config(
+    '<View><Choices name="print" toName="image" perRegion="true" whenTagName="boxes">'
+    + "".join(f'<Choice value="{name}"/>' for name in LABELS)
+    + '</Choices><Image name="image" value="$image"/>'
+    '<RectangleLabels name="boxes" toName="image"><Label value="sticker"/></RectangleLabels></View>'
+)
+
+
+class Finds(Model):
+    """Always the same boxes, in pixels."""
+
+    labels = STICKERS
+
+    def __init__(self, boxes: FloatArray, size: tuple[int, int]) -> None:
+        self._boxes = boxes
+        self._size = size
+
+    def predict(self, items: Sequence[Item]) -> list[Output]:
+        sure = np.linspace(0.9, 0.8, len(self._boxes), dtype=np.float32)[:, None]
+        return [DetectionOutput(self._boxes, sure, *self._size) for _ in items]
+
+    def save(self, folder: Path) -> None:
+        raise NotImplementedError
+
+    @property
+    def nbytes(self) -> int:
+        return 0
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Iterator[InputReader]:
+    reader = InputReader(MediaFetcher(MediaCache(tmp_path, 10**6), MediaLimits()))
+    yield reader
+    reader.close()
+
+
+@pytest.fixture(scope="module")
+def says() -> LoadedControl:
+    chosen = family(default_family(TaskKind.REGION_CLASSIFICATION))
+    trained = chosen.train(examples(), SPACE, Recipe())
+    return LoadedControl("says", chosen, trained.model, RegionPostprocess.uncalibrated(SPACE))
+
+
+def boxes_of(size: tuple[int, int], *places: tuple[float, ...]) -> LoadedControl:
+    """A detector that finds boxes at these places in percent."""
+    table = (np.array(places, np.float32).reshape(-1, 4) / 100 * np.array([*size, *size])).astype(np.float32)
+    kind = family(default_family(TaskKind.OBJECT_DETECTION))
+    return LoadedControl("boxes", kind, Finds(table, size), DetectionPostprocess.uncalibrated(STICKERS))
+
+
+def test_each_box_that_is_found_has_its_choice(inputs: InputReader, says: LoadedControl) -> None:
+    picture = example(77, ("striped", "plain", "striped"))
+    assert isinstance(picture.item.input, np.ndarray)
+    buffer = io.BytesIO()
+    Image.fromarray(picture.item.input).save(buffer, "PNG")
+    task = {"id": 7, "data": {"image": f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"}}
+    size = (picture.item.input.shape[1], picture.item.input.shape[0])
+    found = boxes_of(size, *(remark.box.corners for remark in picture.remarks))
+    version = LoadedVersion("v4", {"boxes": found, "print": says})
+    predictor = Predictor(inputs, RolePolicy())
+    (prediction,) = predictor.predict(CONFIG, version, [task], time.monotonic() + 60)
+    assert prediction.problems == ()
+    shapes = [region for region in prediction.result if region["from_name"] == "boxes"]
+    chosen = [region for region in prediction.result if region["from_name"] == "print"]
+    assert [region["id"] for region in chosen] == [region["id"] for region in shapes]
+    assert [region["value"]["choices"] for region in chosen] == [list(remark.labels) for remark in picture.remarks]
+    assert CONFIG.validate(prediction.as_dict()) == []
+    control = CONFIG.control("print")
+    assert control is not None
+    answered = CONVERTERS["Choices"].decode(control, prediction.result)
+    assert isinstance(answered, tuple)
+    assert len(answered) == 3
+
+    nothing = LoadedVersion("v4", {"boxes": boxes_of(size), "print": says})
+    (empty,) = predictor.predict(CONFIG, nothing, [task], time.monotonic() + 60)
+    assert (empty.result, empty.problems) == ([], ())
+    alone = LoadedVersion("v4", {"print": says})
+    (lonely,) = predictor.predict(CONFIG, alone, [task], time.monotonic() + 60)
+    assert (lonely.result, lonely.problems) == ([], ())
+    exercise(alone)
