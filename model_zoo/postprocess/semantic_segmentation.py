@@ -24,6 +24,8 @@ GRID = np.concatenate([[0.0], THRESHOLDS])
 """Thresholds that are tried, none among them: where labels cover the image, a doubtful one is better than a gap."""
 SMALLEST = 0.001
 """Share of the image below which an area is not shown while nothing is known of the labels: specks of noise."""
+LARGEST = 0.02
+"""The same at most: however large all areas were so far, a smaller one may come."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,9 @@ class SegmentationPostprocess(Postprocess):
         shares = [area(mask) / (mask.width * mask.height) for _, truth in pairs for mask in truth]
         if not shares:
             return usual
-        if len(shares) >= ENOUGH:
-            usual = replace(usual, smallest=round(min(min(shares) / 2, SMALLEST), 6))
+        # What is far smaller than anything that people have painted is noise along an edge.
+        part = 2 if len(shares) >= ENOUGH else 4
+        usual = replace(usual, smallest=round(min(min(shares) / part, LARGEST), 6))
         evidence = join([usual._judged(output, truth, labels) for output, truth in pairs])
         calibration = calibrate(evidence)
         return replace(usual, calibration=calibration, thresholds=thresholds(evidence, calibration, GRID))

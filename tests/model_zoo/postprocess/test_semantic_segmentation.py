@@ -77,6 +77,16 @@ def test_specks_are_left_out() -> None:
     assert [mask.label for mask in decided.masks] == ["b"]
 
 
+def test_what_is_far_smaller_than_anything_painted_goes_to_the_next_likely() -> None:
+    sliver = np.full((10, 20), 0.1)
+    sliver[0, :3] = 0.9
+    seen = output(sliver, 1 - sliver, np.zeros((10, 20)))
+    assert [mask.label for mask in USUAL.decide(seen, LABELS).masks] == ["a", "b"]
+    fitted = SegmentationPostprocess.fit([halves(0.9)] * 2, [truth(("a", 0, 10), ("b", 10, 20))] * 2, LABELS)
+    (only,) = fitted.decide(seen, LABELS).masks
+    assert (only.label, only.columns, only.rows) == ("b", 20, 10)
+
+
 def test_doubt_is_where_two_labels_are_as_likely() -> None:
     doubts = [USUAL.decide(halves(sure), LABELS).uncertainty for sure in (0.99, 0.8, 0.51)]
     assert doubts == sorted(doubts)
