@@ -44,7 +44,7 @@ def test_a_recipe_s_name_is_a_wish_and_a_finding() -> None:
     assert recipe_of(FREEZES["classes"]) == "micro", "the usual wish, which goes on by evidence"
     for name, freeze in list(RECIPES.items())[1:]:
         assert recipe_of(FREEZES[freeze]) == name
-        assert rungs(settle(Recipe(name), [()], [100])) == [FREEZES[freeze]]
+        assert rungs(settle(Recipe(name), [()], [100]), BOXES) == [FREEZES[freeze]]
     assert settle(Recipe("fine_tune", {"freeze": "boxes"}), [()], [100]).freeze == "boxes", "the more exact wish counts"
     with pytest.raises(TrainingImpossible, match="wanted one of: micro, few_shot, fine_tune"):
         settle(Recipe("enormous"), [()], [100])
