@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from mimetypes import guess_type
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,14 @@ class TestProject:
             )
         (task,) = set(self.task_ids()) - before
         return task
+
+    def upload_images(self, images: Mapping[str, bytes]) -> dict[int, str]:
+        """Upload images by file name, PNG or JPEG, as tasks; the name of each task's, the oldest first."""
+        files = [(name, (name, content, guess_type(name)[0])) for name, content in images.items()]
+        self.studio.call("POST", f"/api/projects/{self.id}/import?commit_to_project=true", files=files)
+        tasks = self.studio.call("GET", "/api/tasks/", params={"project": self.id, "page_size": 100_000})["tasks"]
+        named = {int(task["id"]): str(task["data"]["image"]).rsplit("/", 1)[1] for task in tasks}
+        return {task: next(name for name in images if named[task].endswith(name)) for task in sorted(named)}
 
     def serve_local_files(self, folder: Path) -> None:
         """Allow tasks of this project to name files under `folder`, which lies in the instance's file folder."""

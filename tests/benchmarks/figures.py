@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +55,28 @@ def shown(value: float, unit: str) -> str:
         return "-"
     digits = 0 if abs(value) >= 100 or value == int(value) else 1 if abs(value) >= 10 else 2
     return f"{value:.{digits}f} {unit}".strip()
+
+
+def beside_default(
+    part: str,
+    own: Sequence[Mapping[str, float]],
+    usual: Sequence[Mapping[str, float]],
+    measures: Mapping[str, str],
+    said: str,
+) -> list[Figure]:
+    """Draws of ours beside those of a library's default, which is the target of the first of `measures`: names of
+    shares that are to be high, with words for them. A limit is the highest value allowed, so each is given as what is
+    missing to 1. Ours have `seconds` and `bytes`, too; `said` is a note on how they were trained."""
+    figures = []
+    for key, words in measures.items():
+        found, other = [one.get(key, 0.0) for one in own], [one.get(key, 0.0) for one in usual]
+        note = (
+            f"median {median(found):.3f}, worst {min(found):.3f}; the default's {median(other):.3f}, {min(other):.3f}"
+        )
+        limit = None if figures else 1 - median(other)
+        figures.append(Figure(part, f"1 - {words}", 1 - median(found), "", limit, note))
+    figures.append(Figure(part, "training", median(one["seconds"] for one in own), "s"))
+    return [*figures, Figure(part, "on disk", max(one["bytes"] for one in own) / 1e6, "MB", 100.0, said)]
 
 
 def text_table(figures: Sequence[Figure]) -> str:

@@ -1,4 +1,4 @@
-"""What few labelled frames teach about points: `python -m tests.benchmarks.zoo_keypoints [--quick] [--seeds N]`
+"""What few labelled frames teach about points: `python -m tests.benchmarks.zoo --only keypoints`
 
 On a mouse with four points that COCO does not have (`kpt_mouse`, 40 frames held out), and on the people of `coco_mini`,
 whose points the pretrained network knows, with some hidden. Each size over several draws of the training frames, median
@@ -11,7 +11,6 @@ looked for in PRELABEL_WEIGHTS_DIR.
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import resource
@@ -36,7 +35,7 @@ from model_zoo.postprocess import KeypointPostprocess
 from model_zoo.recipes import Recipe
 from model_zoo.registry import default_family, family
 from model_zoo.types import FloatArray, LabelSpace, PoseExample, PoseOutput, TaskKind
-from tests.benchmarks.figures import Figure, text_table
+from tests.benchmarks.figures import Figure
 from tests.benchmarks.forms import AT_ONCE, serving_costs
 from tests.benchmarks.keypoint_data import Split, mouse, people
 
@@ -198,15 +197,3 @@ def costs(model: Model, split: Split) -> list[Figure]:
     figures += serving_costs(model, [example.item for example in split.test[:AT_ONCE]], split.name)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return [*figures, Figure(split.name, "peak memory of the process", peak, "MB")]
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one draw of ten frames; its figures mean little")
-    parser.add_argument("--seeds", type=int, default=SEEDS)
-    asked = parser.parse_args()
-    print(text_table(measure(asked.quick, asked.seeds)))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""What few painted images teach a segmenter: `python -m tests.benchmarks.zoo_segmentation [--quick] [--seeds N]`
+"""What few painted images teach a segmenter: `python -m tests.benchmarks.zoo --only segmentation`
 
 Mean average precision of masks on pedestrians (`seg_pennfudan`) after 5 and 20 images, under their own name, which the
 pretrained network knows, and under one that says nothing. Beside it the same network trained with Ultralytics'
@@ -7,7 +7,6 @@ defaults on the same images for the same number of seconds. Weights are looked f
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import resource
@@ -34,13 +33,14 @@ from model_zoo.postprocess import InstancePostprocess
 from model_zoo.recipes import Recipe
 from model_zoo.registry import default_family, family
 from model_zoo.types import InstanceExample, Item, LabelSpace, TaskKind
-from tests.benchmarks.figures import Figure, median, text_table
+from tests.benchmarks.figures import Figure, beside_default, text_table
 from tests.benchmarks.forms import serving_costs
 from tests.benchmarks.shared_data import shared
 
 HELD_OUT = 30
 SIZES = (5, 20)
 NAMES = ("pedestrian", "figure")
+MEASURES = {"map50": "mask mAP50", "map50_95": "mask mAP50-95", "miou": "mIoU"}
 """What COCO knows, and what it does not."""
 
 
@@ -151,35 +151,8 @@ def measure(quick: bool, seeds: int) -> list[Figure]:
                 drawn = [pool[at] for at in order]
                 own.append(ours(kind, drawn, test, labels, seed))
                 usual.append(default(kind, drawn, test, labels, seed, own[-1]["seconds"]))
-            figures += compared(f"{part}, {count} images", own, usual)
+            said = f"masks trained in {sum(one['masks'] for one in own):.0f} of {len(own)}"
+            figures += beside_default(f"{part}, {count} images", own, usual, MEASURES, said)
             print(text_table(figures[-8:]), flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return [*figures, Figure("yolo_seg", "peak memory of this process, Ultralytics' training included", peak, "MB")]
-
-
-def compared(part: str, own: Sequence[dict[str, float]], usual: Sequence[dict[str, float]]) -> list[Figure]:
-    """Beside Ultralytics' default, which is the target. A figure's limit is the highest allowed, so shares that are to
-    be high are held against it as what is missing to 1."""
-    figures = []
-    for key, words in (("map50", "mask mAP50"), ("map50_95", "mask mAP50-95"), ("miou", "mIoU")):
-        found, other = [one.get(key, 0.0) for one in own], [one.get(key, 0.0) for one in usual]
-        note = (
-            f"median {median(found):.3f}, worst {min(found):.3f}; the default's {median(other):.3f}, {min(other):.3f}"
-        )
-        limit = 1 - median(other) if key == "map50" else None
-        figures.append(Figure(part, f"1 - {words}", 1 - median(found), "", limit, note))
-    figures.append(Figure(part, "training", median(one["seconds"] for one in own), "s"))
-    trained = f"masks trained in {sum(one['masks'] for one in own):.0f} of {len(own)}"
-    return [*figures, Figure(part, "on disk", max(one["bytes"] for one in own) / 1e6, "MB", 100.0, trained)]
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a single short look; its figures mean little")
-    parser.add_argument("--seeds", type=int, default=5, help="draws of each size")
-    asked = parser.parse_args()
-    print(text_table(measure(asked.quick, asked.seeds)))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""What few painted images teach a U-Net: `python -m tests.benchmarks.zoo_semantic [--quick] [--seeds N]`
+"""What few painted images teach a U-Net: `python -m tests.benchmarks.zoo --only semantic`
 
 Mean overlap (mIoU) after 5 and 20 images: of pedestrians and the rest (`seg_pennfudan`), and of five kinds of things
 and the rest in photographs (`coco_mini`, masks of one kind joined). Beside it the same network trained as
@@ -8,7 +8,6 @@ the same images for the same number of seconds, judged by the likeliest label of
 
 from __future__ import annotations
 
-import argparse
 import json
 import resource
 import tempfile
@@ -33,12 +32,13 @@ from model_zoo.semantic_segmentation.model import UnetModel
 from model_zoo.semantic_segmentation.network import WHOLE
 from model_zoo.semantic_segmentation.views import UNKNOWN, drawn, plain
 from model_zoo.types import Item, LabelSpace, SegmentationExample, TaskKind
-from tests.benchmarks.figures import Figure, median, text_table
+from tests.benchmarks.figures import Figure, beside_default, text_table
 from tests.benchmarks.shared_data import shared
 
 HELD_OUT = 30
 SIZES = (5, 20)
 SIDE = 320
+MEASURES = {"miou": "mIoU", "pixel_accuracy": "pixel accuracy", "f1": "F1 of areas"}
 RATE, BATCH = 2e-4, 8
 """Of the library's own example (`examples/binary_segmentation_intro.ipynb`)."""
 THINGS = {"person": "person", "animal": "animal", "vehicle": "vehicle", "food": "food", "furniture": "furniture"}
@@ -165,7 +165,8 @@ def measure(quick: bool, seeds: int) -> list[Figure]:
                 known = [pool[at] for at in np.random.default_rng(seed).permutation(len(pool))[:count]]
                 own.append(ours(kind, known, test, labels, seed))
                 usual.append(default(kind, known, test, labels, seed, own[-1]["seconds"]))
-            figures += compared(f"{name}, {count} images", own, usual)
+            said = f"the encoder trained, too, in {sum(one['whole'] for one in own):.0f} of {len(own)}"
+            figures += beside_default(f"{name}, {count} images", own, usual, MEASURES, said)
             print(text_table(figures[-5:]), flush=True)
     model = UnetModel(kind, labels, kind.begun(len(labels) + 1), SIDE, True)
     figures.append(Figure("unet_lite0", "an image at batch 8 in PyTorch", speed(model, test, False), "ms"))
@@ -173,31 +174,3 @@ def measure(quick: bool, seeds: int) -> list[Figure]:
         figures.append(Figure("unet_lite0", "an image at batch 8 compiled", speed(model, test, True), "ms", 30.0))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return [*figures, Figure("unet_lite0", "peak memory of this process, the default's training included", peak, "MB")]
-
-
-def compared(part: str, own: Sequence[dict[str, float]], usual: Sequence[dict[str, float]]) -> list[Figure]:
-    """Beside the library's default, which is the target. A figure's limit is the highest allowed, so shares that are to
-    be high are held against it as what is missing to 1."""
-    figures = []
-    for key, words in (("miou", "mIoU"), ("pixel_accuracy", "pixel accuracy"), ("f1", "F1 of areas")):
-        found, other = [one.get(key, 0.0) for one in own], [one.get(key, 0.0) for one in usual]
-        note = (
-            f"median {median(found):.3f}, worst {min(found):.3f}; the default's {median(other):.3f}, {min(other):.3f}"
-        )
-        limit = 1 - median(other) if key == "miou" else None
-        figures.append(Figure(part, f"1 - {words}", 1 - median(found), "", limit, note))
-    figures.append(Figure(part, "training", median(one["seconds"] for one in own), "s"))
-    trained = f"the encoder trained, too, in {sum(one['whole'] for one in own):.0f} of {len(own)}"
-    return [*figures, Figure(part, "on disk", max(one["bytes"] for one in own) / 1e6, "MB", 100.0, trained)]
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a single short look; its figures mean little")
-    parser.add_argument("--seeds", type=int, default=5, help="draws of each size")
-    asked = parser.parse_args()
-    print(text_table(measure(asked.quick, asked.seeds)))
-
-
-if __name__ == "__main__":
-    main()

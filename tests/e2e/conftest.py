@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.e2e.installation import Installation
+from tests.e2e.installation import WEIGHTS, Installation
 from tests.e2e.labelling_page import LabellingPage, chromium
 from tests.label_studio import LabelStudioInstance
 
@@ -16,6 +16,21 @@ from tests.label_studio import LabelStudioInstance
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """A `prelabel up` with nothing set, as on a laptop: no password, and no Label Studio pinned yet."""
     installation = Installation(tmp_path_factory.mktemp("prelabel"))
+    try:
+        installation.start()
+        yield installation
+    finally:
+        installation.close()
+
+
+@pytest.fixture(scope="session")
+def pinned(tmp_path_factory: pytest.TempPathFactory, label_studio: LabelStudioInstance) -> Iterator[Installation]:
+    """A `prelabel up` that knows its Label Studio from the beginning, with its operator's weights where there are
+    some: `PRELABEL_WEIGHTS_DIR` of whoever runs the tests."""
+    settings = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.api_key}
+    if WEIGHTS:
+        settings["PRELABEL_WEIGHTS_DIR"] = WEIGHTS
+    installation = Installation(tmp_path_factory.mktemp("prelabel-pinned"), **settings)
     try:
         installation.start()
         yield installation

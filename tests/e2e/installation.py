@@ -20,6 +20,8 @@ from tests.e2e.backend_process import ROOT
 from tests.label_studio import LabelStudioInstance, TestProject
 from tests.processes import Seen, eventually, free_port, stop
 
+WEIGHTS = os.environ.get("PRELABEL_WEIGHTS_DIR")
+"""Pretrained weights of whoever runs the tests: more is promised with them."""
 START = 90.0
 LEARN = 90.0
 """Seconds from the last submitted annotation to the version that knows it; far more than two quiet cores need."""

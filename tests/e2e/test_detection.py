@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -22,7 +21,7 @@ from backend.store.versions import Versions
 from model_zoo.types import Box, Boxes
 from tests.e2e.backend_process import eventually
 from tests.e2e.drawing import Canvas
-from tests.e2e.installation import Installation, uid_of
+from tests.e2e.installation import WEIGHTS, Installation, uid_of
 from tests.e2e.labelling_page import LabellingPage
 from tests.label_studio import LabelStudioInstance, TestProject
 
@@ -40,7 +39,6 @@ TRAINING = 480.0
 IN_THE_SKY = (300, 20, 380, 80)
 """An area where nothing is proposed, away from the edges, which the page may cut off."""
 
-WEIGHTS = os.environ.get("PRELABEL_WEIGHTS_DIR")
 """Without pretrained weights a detector learns from random numbers, and from six images not much."""
 WISHES = {"image_size": 320, "views": 4, "epochs": 40 if WEIGHTS else 10, "folds": 2}
 """A short training is enough here, and shows that people's wishes reach it."""
@@ -50,23 +48,6 @@ CONFIG = STREETS_CONFIG.replace(
 )
 (CONTROL,) = parse_config(CONFIG).controls
 CONVERTER = CONVERTERS[CONTROL.tag]
-
-
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory, label_studio: LabelStudioInstance) -> Iterator[Installation]:
-    """A `prelabel up` of this module's own: its training is long, and the weights are its operator's."""
-    more = {"PRELABEL_WEIGHTS_DIR": WEIGHTS} if WEIGHTS else {}
-    installation = Installation(
-        tmp_path_factory.mktemp("prelabel-detection"),
-        LABEL_STUDIO_URL=label_studio.url,
-        LABEL_STUDIO_API_KEY=label_studio.api_key,
-        **more,
-    )
-    try:
-        installation.start()
-        yield installation
-    finally:
-        installation.close()
 
 
 def region(number: int, control: Control, box: Box) -> dict[str, Any]:
@@ -105,14 +86,9 @@ def draw_all(project: TestProject, task: int, scene: Street) -> None:
 
 def upload(project: TestProject, scenes: Sequence[Street]) -> dict[int, Street]:
     """A task of each scene; which is whose."""
-    files = [(scene.name, (scene.name, scene.jpeg, "image/jpeg")) for scene in scenes]
-    project.studio.call("POST", f"/api/projects/{project.id}/import?commit_to_project=true", files=files)
     by_name = {scene.name: scene for scene in scenes}
-    tasks = project.studio.call("GET", "/api/tasks/", params={"project": project.id, "page_size": 1000})["tasks"]
-    return {
-        int(task["id"]): next(scene for name, scene in by_name.items() if task["data"]["image"].endswith(name))
-        for task in tasks
-    }
+    tasks = project.upload_images({name: scene.jpeg for name, scene in by_name.items()})
+    return {task: by_name[name] for task, name in tasks.items()}
 
 
 def predicted(project: TestProject, task: int) -> Boxes | None:
@@ -125,21 +101,21 @@ def predicted(project: TestProject, task: int) -> Boxes | None:
     return tuple(in_pixels(box, WIDTH, HEIGHT) for box in decoded if isinstance(box, Box))
 
 
-def manifest(installation: Installation, project: TestProject, version: str) -> Manifest:
-    return Versions(ObjectStore(installation.settings.store_address)).get(uid_of(project), version)
+def manifest(pinned: Installation, project: TestProject, version: str) -> Manifest:
+    return Versions(ObjectStore(pinned.settings.store_address)).get(uid_of(project), version)
 
 
 def test_boxes_are_learnt_proposed_on_the_canvas_and_judged(
-    installation: Installation, label_studio: LabelStudioInstance, labelling: LabellingPage
+    pinned: Installation, label_studio: LabelStudioInstance, labelling: LabellingPage
 ) -> None:
     project = label_studio.new_project(CONFIG, title="streets")
     scenes = upload(project, list(streets(SCENES)))
-    failed = [hop for hop in connect_projects(installation.settings, [project.id]) if not hop.ok]
+    failed = [hop for hop in connect_projects(pinned.settings, [project.id]) if not hop.ok]
     assert not failed, failed
     for task, scene in list(scenes.items())[:LABELLED]:
         draw_all(project, task, scene)
-    version = installation.await_version(project, LABELLED, TRAINING)
-    recipe = manifest(installation, project, version).controls[CONTROL.name].recipe
+    version = pinned.await_version(project, LABELLED, TRAINING)
+    recipe = manifest(pinned, project, version).controls[CONTROL.name].recipe
     assert recipe["overrides"] == WISHES
     assert WISHES.items() <= recipe.items()
 
@@ -166,7 +142,7 @@ def test_boxes_are_learnt_proposed_on_the_canvas_and_judged(
     labelling.page.get_by_label("Submit current annotation").click()
 
     def judged() -> Any:
-        return [entry for entry in installation.judgements(project) if entry.task == opened.task]
+        return [entry for entry in pinned.judgements(project) if entry.task == opened.task]
 
     (entry,) = eventually(judged, "the correction to be judged", TRAINING)
     assert entry.version == version

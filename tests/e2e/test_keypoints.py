@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
 
@@ -29,7 +27,6 @@ pytestmark = [
     pytest.mark.skipif(find_spec("ultralytics") is None, reason="the extra `detection` is not installed"),
 ]
 
-WEIGHTS = os.environ.get("PRELABEL_WEIGHTS_DIR")
 """Without pretrained weights points are learnt from the pixels alone, which is enough for what is drawn here."""
 WIDTH, HEIGHT = 320, 240
 FRAMES, LABELLED = 11, 8
@@ -72,32 +69,11 @@ def frame(number: int) -> tuple[bytes, Places]:
     return file.getvalue(), places
 
 
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory, label_studio: LabelStudioInstance) -> Iterator[Installation]:
-    more = {"PRELABEL_WEIGHTS_DIR": WEIGHTS} if WEIGHTS else {}
-    installation = Installation(
-        tmp_path_factory.mktemp("prelabel-keypoints"),
-        LABEL_STUDIO_URL=label_studio.url,
-        LABEL_STUDIO_API_KEY=label_studio.api_key,
-        **more,
-    )
-    try:
-        installation.start()
-        yield installation
-    finally:
-        installation.close()
-
-
 def upload(project: TestProject) -> dict[int, Places]:
     """A task of each frame, and where its points are."""
     drawn = {f"frame{number}.png": frame(number) for number in range(FRAMES)}
-    files = [(name, (name, content, "image/png")) for name, (content, _) in drawn.items()]
-    project.studio.call("POST", f"/api/projects/{project.id}/import?commit_to_project=true", files=files)
-    tasks = project.studio.call("GET", "/api/tasks/", params={"project": project.id, "page_size": 100})["tasks"]
-    return {
-        int(task["id"]): next(places for name, (_, places) in drawn.items() if task["data"]["image"].endswith(name))
-        for task in tasks
-    }
+    tasks = project.upload_images({name: content for name, (content, _) in drawn.items()})
+    return {task: drawn[name][1] for task, name in tasks.items()}
 
 
 def place_all(project: TestProject, task: int, places: Places) -> None:
@@ -116,15 +92,15 @@ def place_all(project: TestProject, task: int, places: Places) -> None:
 
 
 def test_points_are_learnt_and_proposed_on_the_canvas(
-    installation: Installation, label_studio: LabelStudioInstance, labelling: LabellingPage
+    pinned: Installation, label_studio: LabelStudioInstance, labelling: LabellingPage
 ) -> None:
     project = label_studio.new_project(CONFIG, title="animals")
     frames = upload(project)
-    failed = [hop for hop in connect_projects(installation.settings, [project.id]) if not hop.ok]
+    failed = [hop for hop in connect_projects(pinned.settings, [project.id]) if not hop.ok]
     assert not failed, failed
     for task, places in list(frames.items())[:LABELLED]:
         place_all(project, task, places)
-    version = installation.await_version(project, LABELLED, TRAINING)
+    version = pinned.await_version(project, LABELLED, TRAINING)
 
     waiting = list(frames)[LABELLED:]
     eventually(lambda: project.shows(version, waiting), "a prediction of every frame", 120.0)

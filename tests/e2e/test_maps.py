@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -41,34 +40,15 @@ CONFIG = (
 (CONTROL,) = parse_config(CONFIG).controls
 
 
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory, label_studio: LabelStudioInstance) -> Iterator[Installation]:
-    """A `prelabel up` of this module's own."""
-    installation = Installation(
-        tmp_path_factory.mktemp("prelabel-maps"),
-        LABEL_STUDIO_URL=label_studio.url,
-        LABEL_STUDIO_API_KEY=label_studio.api_key,
-    )
-    try:
-        installation.start()
-        yield installation
-    finally:
-        installation.close()
-
-
 def upload(project: TestProject, seeds: range) -> dict[int, int]:
     """A task of each landscape; which is whose."""
-    files = []
-    for seed in seeds:
+    by_name = {f"land-{seed}.png": seed for seed in seeds}
+    images = {}
+    for name, seed in by_name.items():
         buffer = io.BytesIO()
         Image.fromarray(landscape(seed, (WIDTH, HEIGHT))[0]).save(buffer, "PNG")
-        files.append((f"land-{seed}.png", (f"land-{seed}.png", buffer.getvalue(), "image/png")))
-    project.studio.call("POST", f"/api/projects/{project.id}/import?commit_to_project=true", files=files)
-    tasks = project.studio.call("GET", "/api/tasks/", params={"project": project.id, "page_size": 1000})["tasks"]
-    return {
-        int(task["id"]): next(seed for seed in seeds if task["data"]["image"].endswith(f"land-{seed}.png"))
-        for task in tasks
-    }
+        images[name] = buffer.getvalue()
+    return {task: by_name[name] for task, name in project.upload_images(images).items()}
 
 
 def paint(project: TestProject, task: int, seed: int) -> None:
@@ -82,16 +62,16 @@ def paint(project: TestProject, task: int, seed: int) -> None:
 
 
 def test_a_map_is_learnt_and_proposed_on_the_canvas(
-    installation: Installation, label_studio: LabelStudioInstance, labelling: LabellingPage
+    pinned: Installation, label_studio: LabelStudioInstance, labelling: LabellingPage
 ) -> None:
     """Nothing in the config says that it is one: what people paint does."""
     project = label_studio.new_project(CONFIG, title="painted landscapes")
     lands = upload(project, range(1, LABELLED + 4))
-    failed = [hop for hop in connect_projects(installation.settings, [project.id]) if not hop.ok]
+    failed = [hop for hop in connect_projects(pinned.settings, [project.id]) if not hop.ok]
     assert not failed, failed
     for task, seed in list(lands.items())[:LABELLED]:
         paint(project, task, seed)
-    version = installation.await_version(project, LABELLED, TRAINING)
+    version = pinned.await_version(project, LABELLED, TRAINING)
 
     waiting = list(lands)[LABELLED:]
     eventually(lambda: project.shows(version, waiting), "a prediction of every landscape", 60.0)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
 
@@ -15,7 +13,7 @@ from backend.labelstudio.config import parse_config
 from backend.labelstudio.connect import connect_projects
 from tests.e2e.backend_process import eventually
 from tests.e2e.drawing import PATIENCE, Canvas
-from tests.e2e.installation import Installation
+from tests.e2e.installation import WEIGHTS, Installation
 from tests.e2e.labelling_page import LabellingPage
 from tests.label_studio import LabelStudioInstance
 
@@ -28,7 +26,6 @@ pytestmark = [
 LABELLED = 6
 TRAINING = 240.0
 """Seconds from the last annotation to the version; far more than two quiet cores need."""
-WEIGHTS = os.environ.get("PRELABEL_WEIGHTS_DIR")
 """Without pretrained weights no box may be found, and nothing be said of any."""
 WISHES = {"prelabel_image_size": 320, "prelabel_views": 3, "prelabel_epochs": 20 if WEIGHTS else 4, "prelabel_folds": 2}
 ATTRIBUTES = " ".join(f'{name}="{value}"' for name, value in WISHES.items())
@@ -61,41 +58,19 @@ def answer(scene: Street) -> list[dict[str, Any]]:
     return result
 
 
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory, label_studio: LabelStudioInstance) -> Iterator[Installation]:
-    """A `prelabel up` of this module's own, with its operator's weights."""
-    more = {"PRELABEL_WEIGHTS_DIR": WEIGHTS} if WEIGHTS else {}
-    installation = Installation(
-        tmp_path_factory.mktemp("prelabel-remarks"),
-        LABEL_STUDIO_URL=label_studio.url,
-        LABEL_STUDIO_API_KEY=label_studio.api_key,
-        **more,
-    )
-    try:
-        installation.start()
-        yield installation
-    finally:
-        installation.close()
-
-
 def test_choices_are_shown_on_the_boxes_that_are_proposed(
-    installation: Installation, label_studio: LabelStudioInstance, labelling: LabellingPage
+    pinned: Installation, label_studio: LabelStudioInstance, labelling: LabellingPage
 ) -> None:
     project = label_studio.new_project(CONFIG, title="what moves")
     scenes = {scene.name: scene for scene in streets(LABELLED + 3)}
-    files = [(name, (name, scene.jpeg, "image/jpeg")) for name, scene in scenes.items()]
-    project.studio.call("POST", f"/api/projects/{project.id}/import?commit_to_project=true", files=files)
-    tasks = project.studio.call("GET", "/api/tasks/", params={"project": project.id, "page_size": 100})["tasks"]
-    shown = {
-        int(task["id"]): next(scene for name, scene in scenes.items() if task["data"]["image"].endswith(name))
-        for task in tasks
-    }
-    failed = [hop for hop in connect_projects(installation.settings, [project.id]) if not hop.ok]
+    tasks = project.upload_images({name: scene.jpeg for name, scene in scenes.items()})
+    shown = {task: scenes[name] for task, name in tasks.items()}
+    failed = [hop for hop in connect_projects(pinned.settings, [project.id]) if not hop.ok]
     assert not failed, failed
     for task, scene in list(shown.items())[:LABELLED]:
         body = {"result": answer(scene), "lead_time": 9.0}
         project.studio.call("POST", f"/api/tasks/{task}/annotations/?project={project.id}", json=body)
-    version = installation.await_version(project, LABELLED, TRAINING)
+    version = pinned.await_version(project, LABELLED, TRAINING)
 
     waiting = list(shown)[LABELLED:]
     eventually(lambda: project.shows(version, waiting), "a prediction of every scene", 120.0)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -20,7 +19,7 @@ from model_zoo.targets import all_of
 from model_zoo.types import Mask
 from tests.e2e.backend_process import eventually
 from tests.e2e.drawing import Canvas
-from tests.e2e.installation import Installation
+from tests.e2e.installation import WEIGHTS, Installation
 from tests.e2e.labelling_page import LabellingPage
 from tests.label_studio import LabelStudioInstance, TestProject
 
@@ -33,7 +32,6 @@ pytestmark = [
 LABELLED = 4
 TRAINING = 240.0
 """Seconds from the last annotation to the version; far more than two quiet cores need."""
-WEIGHTS = os.environ.get("PRELABEL_WEIGHTS_DIR")
 """Without pretrained weights a segmenter begins with random numbers and learns nothing from four images; what is
 promised then is that it shows nothing wrong."""
 RIGHT = 0.5
@@ -45,31 +43,11 @@ CONFIG = PAINTED.replace("<BrushLabels ", f"<BrushLabels {ATTRIBUTES} ")
 (CONTROL,) = parse_config(CONFIG).controls
 
 
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory, label_studio: LabelStudioInstance) -> Iterator[Installation]:
-    """A `prelabel up` of this module's own, with its operator's weights."""
-    more = {"PRELABEL_WEIGHTS_DIR": WEIGHTS} if WEIGHTS else {}
-    installation = Installation(
-        tmp_path_factory.mktemp("prelabel-segmentation"),
-        LABEL_STUDIO_URL=label_studio.url,
-        LABEL_STUDIO_API_KEY=label_studio.api_key,
-        **more,
-    )
-    try:
-        installation.start()
-        yield installation
-    finally:
-        installation.close()
-
-
 def upload(project: TestProject, scenes: Sequence[Street]) -> dict[int, Street]:
     """A task of each scene; which is whose."""
-    files = [(scene.name, (scene.name, scene.jpeg, "image/jpeg")) for scene in scenes]
-    project.studio.call("POST", f"/api/projects/{project.id}/import?commit_to_project=true", files=files)
-    tasks = project.studio.call("GET", "/api/tasks/", params={"project": project.id, "page_size": 1000})["tasks"]
-    return {
-        int(task["id"]): next(scene for scene in scenes if task["data"]["image"].endswith(scene.name)) for task in tasks
-    }
+    by_name = {scene.name: scene for scene in scenes}
+    tasks = project.upload_images({name: scene.jpeg for name, scene in by_name.items()})
+    return {task: by_name[name] for task, name in tasks.items()}
 
 
 def paint(project: TestProject, task: int, scene: Street) -> None:
@@ -104,15 +82,15 @@ def judged(found: Sequence[Mask], scene: Street) -> tuple[int, int]:
 
 
 def test_masks_are_learnt_and_proposed_on_the_canvas(
-    installation: Installation, label_studio: LabelStudioInstance, labelling: LabellingPage
+    pinned: Installation, label_studio: LabelStudioInstance, labelling: LabellingPage
 ) -> None:
     project = label_studio.new_project(CONFIG, title="painted streets")
     scenes = upload(project, list(streets(LABELLED + 3)))
-    failed = [hop for hop in connect_projects(installation.settings, [project.id]) if not hop.ok]
+    failed = [hop for hop in connect_projects(pinned.settings, [project.id]) if not hop.ok]
     assert not failed, failed
     for task, scene in list(scenes.items())[:LABELLED]:
         paint(project, task, scene)
-    version = installation.await_version(project, LABELLED, TRAINING)
+    version = pinned.await_version(project, LABELLED, TRAINING)
 
     waiting = list(scenes)[LABELLED:]
     eventually(lambda: project.shows(version, waiting), "a prediction of every scene", 120.0)

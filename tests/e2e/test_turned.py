@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -26,7 +24,7 @@ from model_zoo.oriented import turned
 from model_zoo.types import Box
 from tests.e2e.backend_process import eventually
 from tests.e2e.drawing import Canvas
-from tests.e2e.installation import Installation, uid_of
+from tests.e2e.installation import WEIGHTS, Installation, uid_of
 from tests.e2e.labelling_page import LabellingPage
 from tests.label_studio import LabelStudioInstance
 
@@ -40,7 +38,6 @@ WIDTH, HEIGHT = 480, 320
 LABELLED = 6
 TRAINING = 240.0
 """Seconds from the last annotation to the version; far more than two quiet cores need."""
-WEIGHTS = os.environ.get("PRELABEL_WEIGHTS_DIR")
 """Without pretrained weights a detector learns from random numbers, and from six images nothing."""
 WISHES = {"prelabel_image_size": 320, "prelabel_views": 4, "prelabel_epochs": 30 if WEIGHTS else 4, "prelabel_folds": 2}
 ATTRIBUTES = " ".join(f'{name}="{value}"' for name, value in WISHES.items())
@@ -101,42 +98,20 @@ def regions(scene: Harbour) -> list[dict[str, Any]]:
     return [{**shared, **size, "id": f"drawn{at}", "value": value} for at, value in enumerate(scene.values)]
 
 
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory, label_studio: LabelStudioInstance) -> Iterator[Installation]:
-    """A `prelabel up` of this module's own, with its operator's weights."""
-    more = {"PRELABEL_WEIGHTS_DIR": WEIGHTS} if WEIGHTS else {}
-    installation = Installation(
-        tmp_path_factory.mktemp("prelabel-turned"),
-        LABEL_STUDIO_URL=label_studio.url,
-        LABEL_STUDIO_API_KEY=label_studio.api_key,
-        **more,
-    )
-    try:
-        installation.start()
-        yield installation
-    finally:
-        installation.close()
-
-
 def test_turned_boxes_are_learnt_and_proposed_on_the_canvas(
-    installation: Installation, label_studio: LabelStudioInstance, labelling: LabellingPage
+    pinned: Installation, label_studio: LabelStudioInstance, labelling: LabellingPage
 ) -> None:
     project = label_studio.new_project(CONFIG, title="harbour")
     scenes = {scene.name: scene for scene in map(harbour, range(LABELLED + 3))}
-    files = [(name, (name, scene.jpeg, "image/jpeg")) for name, scene in scenes.items()]
-    project.studio.call("POST", f"/api/projects/{project.id}/import?commit_to_project=true", files=files)
-    tasks = project.studio.call("GET", "/api/tasks/", params={"project": project.id, "page_size": 100})["tasks"]
-    shown = {
-        int(task["id"]): next(scene for name, scene in scenes.items() if task["data"]["image"].endswith(name))
-        for task in tasks
-    }
-    failed = [hop for hop in connect_projects(installation.settings, [project.id]) if not hop.ok]
+    tasks = project.upload_images({name: scene.jpeg for name, scene in scenes.items()})
+    shown = {task: scenes[name] for task, name in tasks.items()}
+    failed = [hop for hop in connect_projects(pinned.settings, [project.id]) if not hop.ok]
     assert not failed, failed
     for task, scene in list(shown.items())[:LABELLED]:
         body = {"result": regions(scene), "lead_time": 9.0}
         project.studio.call("POST", f"/api/tasks/{task}/annotations/?project={project.id}", json=body)
-    version = installation.await_version(project, LABELLED, TRAINING)
-    manifest = Versions(ObjectStore(installation.settings.store_address)).get(uid_of(project), version)
+    version = pinned.await_version(project, LABELLED, TRAINING)
+    manifest = Versions(ObjectStore(pinned.settings.store_address)).get(uid_of(project), version)
     assert manifest.controls[CONTROL.name].family == ORIENTED
 
     waiting = list(shown)[LABELLED:]
