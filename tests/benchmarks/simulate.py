@@ -30,6 +30,7 @@ from tests.benchmarks.shared_data import shared
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 COMPARED = (Dealing.RANDOM, Dealing.LEAST_CONFIDENCE, Dealing.DEFAULT)
+COCO = "annotations/instances_train2017.json"
 NOT_FOUND = 30.0
 """Percent of instances that may be missed after five labelled frames."""
 WORK_LEFT = 5.0
@@ -77,13 +78,17 @@ TRIALS = {
     "cls_signdigits": Trial(plain("cls_signdigits", "imagefolder"), (10, 20, 50, 100), (10, 20), COMPARED, 3),
     "txt_banking77": Trial(plain("txt_banking77", "csv", "train.csv"), (20, 50, 100, 200), (20, 50), COMPARED, 3, 1000),
     "det_raccoon": Trial(plain("det_raccoon", "voc"), (5, 10, 20), (3,), limit=100),
-    "coco_mini": Trial(plain("coco_mini", "coco", "annotations/instances_train2017.json"), (5, 20), (3,)),
+    "coco_mini": Trial(plain("coco_mini", "coco", COCO), (5, 20), (3,)),
     "seg_pennfudan, as boxes": Trial(pennfudan, (5, 10), (3,)),
     "video_tud_campus": Trial(video, (5, 10, 20, 35, 49), (3, 5), (Dealing.IN_ORDER,)),
     "video_tud_campus, nameless": Trial(nameless_video, (5, 10), (3, 5), (Dealing.IN_ORDER,)),
-    "seg_pennfudan": Trial(lambda folder: read_set(pennfudan(folder).root, "masks"), (5,), (5,)),
-    "kpt_mouse": Trial(plain("kpt_mouse", "keypoints-csv"), (5,), (5,)),
-    "ner_wnut17": Trial(plain("ner_wnut17", "conll", "wnut17train.conll"), (5,), (5,)),
+    "seg_pennfudan": Trial(lambda folder: read_set(pennfudan(folder).root, "masks"), (5, 10), (5,)),
+    "coco_mini, masks": Trial(plain("coco_mini", "coco", COCO, "instance_segmentation"), (5,), (3,)),
+    "kpt_mouse": Trial(plain("kpt_mouse", "keypoints-csv"), (5, 10), (5,)),
+    "coco_mini, points": Trial(
+        plain("coco_mini", "coco", "annotations/person_keypoints_train2017.json", "keypoints"), (5,), (3,)
+    ),
+    "ner_wnut17": Trial(plain("ner_wnut17", "conll", "wnut17train.conll"), (20, 100), (5,), limit=600),
     "crowd_bluebirds": Trial(plain("crowd_bluebirds", "crowd"), (5,), (5,)),
 }
 

@@ -6,15 +6,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Route
 
 from backend.converters import CONVERTERS
 from backend.interactive.documents import document_of
+from backend.interactive.ready import READY
 from backend.labelstudio.config import every_control
 from tests.e2e.drawing import Canvas
 from tests.e2e.labelling_page import LabellingPage
 from tests.e2e.pointing import click, select, switch_on, taking_notes, write
 from tests.e2e.test_interactive import BALL, HEIGHT, MIDDLE, PAGE, TURNS, WIDTH, picture
 from tests.label_studio import LabelStudioInstance
+from tests.processes import eventually
 
 pytestmark = [pytest.mark.label_studio, pytest.mark.browser]
 
@@ -100,3 +103,34 @@ def test_the_page_asks_for_spans_of_pages_and_dialogues_and_for_texts(
         (region,) = notes.contexts()[-1]
         assert (region["from_name"], region["type"]) == ("about", "textarea")
         assert region["value"] == {"text": ["About towns"]}
+
+
+def test_an_answer_for_a_task_that_was_left_is_not_shown_on_the_next(
+    label_studio: LabelStudioInstance, person: LabellingPage
+) -> None:
+    """The answer is held back on its way to the page until the next task is open."""
+    with taking_notes() as notes:
+        project = label_studio.new_project(READY["spans"].xml, title="left")
+        project.import_texts(["Ada met Bob in Paris.", "Ada left Paris."])
+        notes.add_to(project)
+        value = {"start": 0, "end": 3, "text": "Ada", "labels": ["Place"]}
+        (control,) = every_control(READY["spans"].xml)
+        row = {"from_name": control.name, "to_name": control.to_name, "type": "labels", "value": value}
+        notes.answer = [{**row, "id": "proposed", "score": 0.5}]
+        person.open_stream(project)
+        page = person.page
+        switch_on(page)
+        held: list[Route] = []
+        page.route("**/interactive-annotating*", held.append)
+        select(page, "Place", "Paris")
+        regions = Canvas(page, 1, 1)
+        regions.expect_regions(1)
+        eventually(lambda: page.wait_for_timeout(50) or held, lambda: "the page's question", 20.0)
+        person.submit()
+        page.unroute("**/interactive-annotating*")
+        with page.expect_response("**/interactive-annotating*"):
+            held[0].continue_()
+        page.wait_for_timeout(500)
+        assert regions.regions() == 0
+        select(page, "Place", "Paris")
+        regions.expect_regions(2)  # an answer that is for the open task is shown
