@@ -16,6 +16,7 @@ FIGURES = {
     "oks_map50": ("OKS mAP50", _NUMBER),
     "visibility_accuracy": ("visibility", _SHARE),
     "miou": ("mIoU", _NUMBER),
+    "pixel_accuracy": ("pixels", _SHARE),
     "map50": ("mAP50", _NUMBER),
     "map50_95": ("mAP50-95", _NUMBER),
     "f1": ("F1", _NUMBER),

@@ -62,6 +62,11 @@ class FactBoard:
         with redis_errors():
             self._redis.hset(_key(uid), mapping={"changes": 0, "begun": int(1000 * time.time())})
 
+    def failed(self, uid: str) -> None:
+        """The training that began has failed: the next need not keep a distance from it."""
+        with redis_errors():
+            self._redis.hset(_key(uid), "begun", 0)
+
     def synced(self, uid: str, labelled: int, total: int) -> None:
         with redis_errors():
             self._redis.hset(_key(uid), mapping={"labelled": labelled, "total": total})

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from backend.errors import (
     InvalidConfig,
     NothingToLearn,
     PrelabelError,
+    QueueUnavailable,
     StoreDamaged,
     StoreError,
     Superseded,
@@ -98,6 +99,10 @@ class Training:
             log.info("Project %s: %s", self._uid, reason)
             self._remember_glance()
             return str(reason)
+        except Exception:
+            with suppress(QueueUnavailable):
+                self._with.facts.failed(self._uid)
+            raise
 
     def _remember_glance(self) -> None:
         """What was there when this began has been dealt with; see `reconcile`."""

@@ -92,7 +92,7 @@ def test_label_submitted_while_a_training_runs_is_in_the_next_version(
 def test_killed_work_horse_runs_again_within_five_seconds(
     backend: BackendProcess, labelling: Labelling, stage: str
 ) -> None:
-    before = labelling.version
+    before = backend.collaborators.versions.names(labelling.uid)
     with VersionWatch(backend, labelling.uid):
         task = labelling.label()
         horse = backend.catch(labelling.uid, ("features", "train") if stage == "train" else (stage,))
@@ -107,7 +107,9 @@ def test_killed_work_horse_runs_again_within_five_seconds(
     job = backend.training(labelling.uid)
     assert job is not None
     assert job.state is JobState.FINISHED
-    assert labelling.version == before + 1, "the same labels were published twice"
+    # Numbers may be left out: a name that a version was given before it was cut short is not given to another.
+    published = set(backend.collaborators.versions.names(labelling.uid)) - set(before)
+    assert len(published) == 1, f"the same labels were published twice: {published}"
     require_consistent_history(backend, labelling.uid)
     assert labelling.project.get()["model_version"] == backend.version(labelling.uid)
 

@@ -18,7 +18,6 @@ import httpx
 
 from backend.errors import QueueUnavailable
 from backend.projects.identity import version_number
-from backend.store.artifacts import Artifacts
 from backend.store.ledger import Ledger
 from backend.store.objects import ObjectStore
 from backend.store.versions import Versions
@@ -70,7 +69,7 @@ class VersionWatch(Watching):
         self._backend = backend
         store = ObjectStore(backend.settings.store_address)
         self._versions = Versions(store)
-        self._artifacts = Artifacts(store)
+        self._artifacts = backend.collaborators.artifacts
         self._complete: set[str] = set()
         self._seen: list[str] = []
         self._client = httpx.Client(base_url=backend.url, timeout=1.0)

@@ -106,7 +106,7 @@ def _pointer(pictures: list[Path], meaning: Meaning | None) -> Control:
     assert isinstance(kind, YoloPoseFamily)
     labels, base = LabelSpace(("nose", "tail"), objects=("mouse",)), kind.base_named("")
     shape = Shape(1, 2, meaning is None, 8)
-    model = PoseModel(kind, labels, base, build(channels_of(base), shape, 0), shape, SIDE, meaning)
+    model = PoseModel(kind, labels, base, build(channels_of(base, shape), shape, 0), shape, SIDE, meaning)
     return _shown(model, pictures)
 
 
