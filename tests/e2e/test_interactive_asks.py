@@ -3,6 +3,7 @@ can be answered."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -121,15 +122,15 @@ def test_an_answer_for_a_task_that_was_left_is_not_shown_on_the_next(
         page = person.page
         switch_on(page)
         held: list[Route] = []
-        page.route("**/interactive-annotating*", held.append)
+        page.route("**/interactive-annotating*", partial(list.append, held))
         select(page, "Place", "Paris")
         regions = Canvas(page, 1, 1)
         regions.expect_regions(1)
         eventually(lambda: page.wait_for_timeout(50) or held, lambda: "the page's question", 20.0)
         person.submit()
-        page.unroute("**/interactive-annotating*")
         with page.expect_response("**/interactive-annotating*"):
             held[0].continue_()
+        page.unroute("**/interactive-annotating*")
         page.wait_for_timeout(500)
         assert regions.regions() == 0
         select(page, "Place", "Paris")

@@ -334,7 +334,8 @@ def test_a_first_version_is_taught_and_the_same_examples_change_nothing(case: Ca
     assert case.measures <= part.metrics.keys()
     said = " ".join(in_words(part.metrics))
     for measure in case.measures - {"examples"}:
-        assert FIGURES[measure.removeprefix("out_of_fold_")][0] in said
+        name = measure.removeprefix("out_of_fold_")
+        assert name.startswith("iou_") or FIGURES[name][0] in said, "figures of single labels are not headlines"
 
     family = classroom.families.behind(part)
     model = family.load(classroom.artifacts.fetch(part.artifact))

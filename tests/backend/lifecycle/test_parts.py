@@ -105,8 +105,11 @@ def _pointer(pictures: list[Path], meaning: Meaning | None) -> Control:
     kind = family(default_family(TaskKind.KEYPOINTS))
     assert isinstance(kind, YoloPoseFamily)
     labels, base = LabelSpace(("nose", "tail"), objects=("mouse",)), kind.base_named("")
-    shape = Shape(1, 2, meaning is None, 8)
-    model = PoseModel(kind, labels, base, build(channels_of(base, shape), shape, 0), shape, SIDE, meaning)
+    shape = Shape(1, 2, meaning is None, 8, alone=meaning is None)  # whatever boxes it finds by chance
+    head: Any = build(channels_of(base, shape), shape, 0)
+    for trunk in head.trunks:
+        trunk.last.bias.data.zero_()  # before training it is sure of nothing
+    model = PoseModel(kind, labels, base, head, shape, SIDE, meaning)
     return _shown(model, pictures)
 
 
