@@ -26,8 +26,8 @@ def die_with_parent(parent: int, by: signal.Signals = signal.SIGKILL) -> None:
 def bound_to_parent(by: signal.Signals = signal.SIGTERM) -> Callable[[], None]:
     """A `preexec_fn` for `subprocess.Popen`: the child dies with us, and does not hear the terminal's Ctrl-C.
 
-    A process group of its own and not a session of its own, since Linux' autogroup applies `nice` only within one
-    session: a niced trainer in another session would take half of the processor from the server.
+    A process group of its own and not a session of its own: Linux' autogroup divides processors between sessions
+    first, and what a server waits for belongs to its share. Who is to stand back has a session (`stand_back`).
     """
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded before the fork: a child must not
 

@@ -99,7 +99,7 @@ class Training:
             log.info("Project %s: %s", self._uid, reason)
             self._remember_glance()
             return str(reason)
-        except Exception:
+        except Exception:  # whatever it was: RQ tries again and says so, and the next label need not wait for that
             with suppress(QueueUnavailable):
                 self._with.facts.failed(self._uid)
             raise

@@ -90,8 +90,8 @@ def _export(
     way = next((way for way in _ways() if type(model) is way.model), None)
     if way is None:
         raise InvalidRequest(
-            f"{control}: Got a model of {part.family}, wanted one of a family that can be exported (README, What is "
-            "covered). Serve it with Prelabel, or copy its checkpoint from the store's folder "
+            f"{control}: Got a model of {part.family}, for which there is no export yet. Serve it with Prelabel, or "
+            "copy its checkpoint from the store's folder "
             f"artifacts/{part.artifact} for a program of your own."
         )
     config = way.write(family, model, form, folder)

@@ -108,11 +108,12 @@ class Compiler:
             return list(self._wanted)
 
     def _turn(self) -> None:
-        for wanted in self._pending():
-            if self._settled(wanted):
-                with self._guard:
-                    self._wanted.remove(wanted)
-                give_back()
+        settled = [wanted for wanted in self._pending() if self._settled(wanted)]
+        with self._guard:
+            for wanted in settled:
+                self._wanted.remove(wanted)
+        if settled:
+            give_back()
 
     def _settled(self, wanted: _Wanted) -> bool:
         """Whether there is nothing more to do for it."""

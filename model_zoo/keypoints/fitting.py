@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from model_zoo.descent import Descent, Step
 from model_zoo.keypoints.head import REACH, Shape
 from model_zoo.keypoints.hyperparameters import Hyperparameters
 from model_zoo.object_detection.cache import Levels, View
@@ -19,17 +20,12 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
-AVERAGED = 0.95
-"""Decay of the moving average of the weights, which is what a training returns: few images make noisy steps."""
 FOCUS = 1.5
 """How far cells that are told apart already count less (Lin et al. 2017, https://arxiv.org/abs/1708.02002)."""
 SPREAD = 1.5
 """Cells; width of the bump on a point's map."""
 NEAR = 2.0
 """Cells around a point, within which each says where it is."""
-
-Step = Callable[[float, float], None]
-"""Told after each step: the share done and the loss; may raise."""
 
 
 @dataclass(frozen=True)
@@ -58,36 +54,16 @@ def fit(
     another head finds the objects."""
     import torch
 
-    weights = list(head.parameters())
-    optimizer = torch.optim.AdamW(weights, lr=hyper.learning_rate, weight_decay=hyper.weight_decay)
-    average = [weight.detach().clone() for weight in weights]
-    random = np.random.default_rng(seed)
-    order: list[int] = []
-    losses: list[float] = []
-    for done in range(steps):
-        rising = min(1.0, (done + 1) / max(0.1 * steps, 1))
-        for group in optimizer.param_groups:
-            group["lr"] = hyper.learning_rate * rising * (0.05 + 0.95 * (1 + np.cos(np.pi * done / steps)) / 2)
-        while len(order) < hyper.batch:
-            order += [chosen[at] for at in random.permutation(len(chosen))]
-        batch, order = order[: hyper.batch], order[hyper.batch :]
-        maps = shape.split(head(cache.levels(batch)))
-        loss = _loss(maps, shape, [cache.seen[at] for at in batch], [priors[at] for at in batch] if priors else None)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch has not annotated it
-        torch.nn.utils.clip_grad_norm_(weights, 10.0)
-        optimizer.step()
-        decay = min(AVERAGED, (done + 1) / (done + 10))
-        for mean, weight in zip(average, weights, strict=True):
-            mean.lerp_(weight.detach(), 1 - decay)
-        losses.append(float(loss.detach()))
-        recent = float(np.mean(losses[-max(len(chosen) // hyper.batch, 1) :]))
-        step((done + 1) / steps, recent)
-    with torch.no_grad():
-        for mean, weight in zip(average, weights, strict=True):
-            weight.copy_(mean)
-            weight.requires_grad_(False)
-    return float(np.mean(losses[-max(len(chosen) // hyper.batch, 1) :])) if losses else 0.0
+    group = {"params": list(head.parameters()), "base": hyper.learning_rate}
+    optimizer = torch.optim.AdamW([group], weight_decay=hyper.weight_decay)
+
+    def loss_of(batch: Sequence[int]) -> Tensor:
+        maps, known = shape.split(head(cache.levels(batch))), [priors[at] for at in batch] if priors else None
+        return _loss(maps, shape, [cache.seen[at] for at in batch], known)
+
+    loss = Descent(steps, hyper.batch, seed).run(optimizer, chosen, loss_of, step)
+    head.requires_grad_(False)
+    return loss
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from model_zoo.descent import Descent, Step
 from model_zoo.object_detection import upstream
 from model_zoo.object_detection.cache import Cache, View, as_batch
 from model_zoo.object_detection.hyperparameters import Hyperparameters
@@ -16,20 +17,14 @@ from model_zoo.types import FloatArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-AVERAGED = 0.95
-"""Decay of the moving average of the weights, which is what a training returns: few images make noisy steps."""
 NEW = 8
 """How many times faster than pretrained layers a branch learns that nothing was pretrained for."""
 COUNTED = 64
 """Views that are enough for the statistics of normalisation."""
-LARGEST_STEP = 10.0
-"""Norm to which gradients are cut, as in Ultralytics' trainer."""
 
 LossMaker = Callable[[Network, Sequence[str], Cache, FloatArray], Callable[[Sequence[int]], "Tensor"]]
 """From a network, the parts of it that are trained, the views and which labels occur (labels,), to the loss of a batch
 of views."""
-Step = Callable[[float, float], None]
-"""Told after each step: the share done and the loss; may raise."""
 
 
 def fit_parts(
@@ -48,7 +43,6 @@ def fit_parts(
     Normalisation keeps its pretrained statistics, for those of a handful of images would be worse, unless the whole
     network is trained.
     """
-    import torch
 
     network = start.own(parts)
     groups = _groups(network, frozenset(parts), hyper)
@@ -56,37 +50,16 @@ def fit_parts(
     for weight in weights:
         weight.requires_grad_(True)
     optimizer = _optimizer(groups, hyper)
-    average = [weight.detach().clone() for weight in weights]
     network.normalise_anew("backbone" in parts)
     loss_of = (lossy or DetectionLoss)(network, parts, cache, _present(cache, chosen, len(network.names)))
-    random = np.random.default_rng(seed)
-    order: list[int] = []
-    recent = _Recent(max(len(chosen) // hyper.batch, 1), hyper.patience)
-    for done in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = group["base"] * _rate(done / steps, hyper)
-        while len(order) < hyper.batch:
-            order += [chosen[at] for at in random.permutation(len(chosen))]
-        batch, order = order[: hyper.batch], order[hyper.batch :]
-        loss = loss_of(batch)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch has not annotated it
-        torch.nn.utils.clip_grad_norm_(weights, LARGEST_STEP)
-        optimizer.step()
-        decay = min(AVERAGED, (done + 1) / (done + 10))
-        for mean, weight in zip(average, weights, strict=True):
-            mean.lerp_(weight.detach(), 1 - decay)
-        step((done + 1) / steps, recent.add(float(loss.detach())))
-        if recent.stalled:
-            break
-    with torch.no_grad():
-        for mean, weight in zip(average, weights, strict=True):
-            weight.copy_(mean)
-            weight.requires_grad_(False)
+    descent = Descent(steps, hyper.batch, seed, hyper.warmup, hyper.schedule == "cosine", hyper.patience)
+    loss = descent.run(optimizer, chosen, loss_of, step)
+    for weight in weights:
+        weight.requires_grad_(False)
     if "backbone" in parts:
         _recount(network, cache, chosen, hyper.batch)
     network.normalise_anew(False)
-    return network, recent.mean
+    return network, loss
 
 
 def _recount(network: Network, cache: Cache, chosen: Sequence[int], batch: int) -> None:
@@ -173,32 +146,6 @@ def _present(cache: Cache, chosen: Sequence[int], count: int) -> FloatArray:
     return present
 
 
-class _Recent:
-    """The mean loss of the last epoch, and whether it has stopped falling."""
-
-    def __init__(self, length: int, patience: int) -> None:
-        self._length = length
-        self._patience = patience
-        self._losses: list[float] = []
-        self._best = np.inf
-        self._since = 0
-
-    @property
-    def mean(self) -> float:
-        return float(np.mean(self._losses[-self._length :])) if self._losses else 0.0
-
-    @property
-    def stalled(self) -> bool:
-        return 0 < self._patience <= self._since
-
-    def add(self, loss: float) -> float:
-        self._losses.append(loss)
-        if len(self._losses) % self._length == 0:
-            self._since = 0 if self.mean < self._best else self._since + 1
-            self._best = min(self._best, self.mean)
-        return self.mean
-
-
 def _groups(network: Network, parts: frozenset[str], hyper: Hyperparameters) -> list[dict[str, Any]]:
     """Parameters with their rates. The last layer knows nothing of these labels, so by itself it learns fast."""
     last = [weight for branch in network.head.cv3 for weight in branch[2].parameters()]
@@ -229,12 +176,6 @@ def _optimizer(groups: list[dict[str, Any]], hyper: Hyperparameters) -> Any:
     if hyper.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=1.0, momentum=0.9, nesterov=True, weight_decay=hyper.weight_decay)
     return torch.optim.AdamW(groups, lr=1.0, weight_decay=hyper.weight_decay)
-
-
-def _rate(share: float, hyper: Hyperparameters) -> float:
-    """Of the base rate: rising through the warm-up, then falling to a twentieth, or constant."""
-    rising = min(1.0, (share + 1e-3) / hyper.warmup) if hyper.warmup > 0 else 1.0
-    return rising * (0.05 + 0.95 * (1 + np.cos(np.pi * share)) / 2 if hyper.schedule == "cosine" else 1.0)
 
 
 def _targets(seen: Sequence[View]) -> dict[str, Tensor]:

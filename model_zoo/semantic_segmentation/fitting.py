@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from model_zoo.descent import Descent, Step
 from model_zoo.semantic_segmentation.cache import Cache, pixels_of
 from model_zoo.semantic_segmentation.hyperparameters import Hyperparameters
 from model_zoo.semantic_segmentation.network import WHOLE, Network
@@ -15,19 +14,10 @@ from model_zoo.semantic_segmentation.views import UNKNOWN
 if TYPE_CHECKING:
     from torch import Tensor
 
-AVERAGED = 0.95
-"""Decay of the moving average of the weights, which is what a training returns: few images make noisy steps."""
-WARMUP = 0.1
-"""Share of the steps in which the rate rises."""
 COUNTED = 32
 """Views that are enough for the statistics of normalisation."""
-LARGEST_STEP = 10.0
-"""Norm to which gradients are cut."""
 SMOOTH = 1.0
 """Cells added on both sides of the Dice loss: a label of a few cells in a batch must not weigh as much as the rest."""
-
-Step = Callable[[float, float], None]
-"""Told after each step: the share done and the loss; may raise."""
 
 
 def fit(
@@ -44,7 +34,6 @@ def fit(
     import torch
 
     network = start.copy(parts)
-    random, order, losses = np.random.default_rng(seed), list[int](), list[float]()
     with network.learning() as weights:
         own = {id(weight) for weight in network.unet.encoder.parameters()} if parts == WHOLE else set()
         groups: list[dict[str, Any]] = [
@@ -52,29 +41,13 @@ def fit(
             {"params": [weight for weight in weights if id(weight) in own], "base": hyper.encoder_rate},
         ]
         optimizer = torch.optim.AdamW([one for one in groups if one["params"]], weight_decay=hyper.weight_decay)
-        average = [weight.detach().clone() for weight in weights]
-        for done in range(steps):
-            for group in optimizer.param_groups:
-                group["lr"] = group["base"] * _rate(done / steps)
-            while len(order) < hyper.batch:
-                order += [chosen[at] for at in random.permutation(len(chosen))]
-            batch, order = order[: hyper.batch], order[hyper.batch :]
-            loss = _loss(network.scores(_levels(network, cache, batch)), cache.classes(batch), hyper)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # torch has not annotated it
-            torch.nn.utils.clip_grad_norm_(weights, LARGEST_STEP)
-            optimizer.step()
-            decay = min(AVERAGED, (done + 1) / (done + 10))
-            for mean, weight in zip(average, weights, strict=True):
-                mean.lerp_(weight.detach(), 1 - decay)
-            losses.append(float(loss.detach()))
-            recent = float(np.mean(losses[-max(len(chosen) // hyper.batch, 1) :]))
-            step((done + 1) / steps, recent)
-        with torch.no_grad():
-            for mean, weight in zip(average, weights, strict=True):
-                weight.copy_(mean)
+
+        def loss_of(batch: Sequence[int]) -> Tensor:
+            return _loss(network.scores(_levels(network, cache, batch)), cache.classes(batch), hyper)
+
+        loss = Descent(steps, hyper.batch, seed).run(optimizer, chosen, loss_of, step)
         _recount(network, cache, chosen, hyper.batch)
-    return network, recent if losses else 0.0
+    return network, loss
 
 
 def _levels(network: Network, cache: Cache, batch: Sequence[int]) -> list[Tensor]:
@@ -98,11 +71,6 @@ def _recount(network: Network, cache: Cache, chosen: Sequence[int], batch: int) 
             network.scores(_levels(network, cache, chosen[first : first + batch]))
     for layer, momentum in zip(layers, usual, strict=True):
         layer.momentum = momentum
-
-
-def _rate(share: float) -> float:
-    """Of the base rate: rising through the warm-up, then falling to a twentieth."""
-    return float(min(1.0, (share + 1e-3) / WARMUP) * (0.05 + 0.95 * (1 + np.cos(np.pi * share)) / 2))
 
 
 def _loss(scores: Tensor, classes: Tensor, hyper: Hyperparameters) -> Tensor:

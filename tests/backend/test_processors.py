@@ -1,9 +1,11 @@
-"""How many threads tensor work gets."""
+"""How many threads tensor work gets, and who gives way to whom."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -24,3 +26,27 @@ def test_the_bound_holds_for_a_torch_that_is_imported_later() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=120)
     assert answer.stdout.strip() == "1"
+
+
+STANDING_BACK = """
+import os, sys
+from pathlib import Path
+from backend.processors import stand_back
+if sys.argv[1] == "leader":
+    os.setsid()
+stand_back(7)
+print(os.nice(0), Path("/proc/self/autogroup").read_text().split()[-1])
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel ranks no sessions")
+@pytest.mark.parametrize("place", ["leader", "member"])
+def test_who_stands_back_ranks_its_own_session_and_nobody_else_s(place: str) -> None:
+    """Two in a row, since the kernel takes one change of a rank every tenth of a second from whoever is not root."""
+    ours = Path("/proc/self/autogroup").read_text()
+    for _ in range(2):
+        command = [sys.executable, "-c", STANDING_BACK, place]
+        nice, rank = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.split()
+        assert int(nice) == os.nice(0) + 7
+        assert int(rank) == (int(nice) if place == "leader" else int(ours.split()[-1]))
+    assert Path("/proc/self/autogroup").read_text() == ours

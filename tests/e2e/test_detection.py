@@ -13,7 +13,6 @@ from backend.converters.geometry import in_pixels
 from backend.demo.streets import HEIGHT, STREETS_CONFIG, WIDTH, Street, streets
 from backend.evaluation.detection import DetectionEvaluation
 from backend.labelstudio.config import Control, parse_config
-from backend.labelstudio.connect import connect_projects
 from backend.projects.judgement import Outcome
 from backend.store.manifest import Manifest
 from backend.store.objects import ObjectStore
@@ -80,8 +79,7 @@ def truth(scene: Street) -> Boxes:
 def draw_all(project: TestProject, task: int, scene: Street) -> None:
     """Submit the scene's true boxes, as somebody who draws them does."""
     result = [region(number, CONTROL, box) for number, box in enumerate(truth(scene))]
-    body = {"result": result, "lead_time": 9.0}
-    project.studio.call("POST", f"/api/tasks/{task}/annotations/?project={project.id}", json=body)
+    project.submit(task, result)
 
 
 def upload(project: TestProject, scenes: Sequence[Street]) -> dict[int, Street]:
@@ -110,8 +108,7 @@ def test_boxes_are_learnt_proposed_on_the_canvas_and_judged(
 ) -> None:
     project = label_studio.new_project(CONFIG, title="streets")
     scenes = upload(project, list(streets(SCENES)))
-    failed = [hop for hop in connect_projects(pinned.settings, [project.id]) if not hop.ok]
-    assert not failed, failed
+    pinned.connect(label_studio, project)
     for task, scene in list(scenes.items())[:LABELLED]:
         draw_all(project, task, scene)
     version = pinned.await_version(project, LABELLED, TRAINING)

@@ -150,8 +150,7 @@ def test_spans_are_learnt_proposed_on_the_page_and_judged(
     installation.connect(label_studio, project)
     (control,) = parse_config(config).controls
     for task, example in zip(tasks, labelled, strict=False):
-        body = {"result": regions_for(example, config), "lead_time": 6.0}
-        label_studio.call("POST", f"/api/tasks/{task}/annotations/?project={project.id}", json=body)
+        project.submit(task, regions_for(example, config))
     version = installation.await_version(project, len(labelled))
 
     left = dict(zip(tasks[len(labelled) :], waiting, strict=True))

@@ -12,7 +12,6 @@ from PIL import Image, ImageDraw
 
 from backend.converters import CONVERTERS
 from backend.labelstudio.config import parse_config
-from backend.labelstudio.connect import connect_projects
 from model_zoo.targets import all_of
 from model_zoo.types import Pose
 from tests.e2e.backend_process import eventually
@@ -87,8 +86,7 @@ def place_all(project: TestProject, task: int, places: Places) -> None:
             ("seen", "choices", {**place, "choices": ["visible"]}),
         )
         result += [{**common, "id": name, "from_name": of, "type": kind, "value": value} for of, kind, value in parts]
-    body = {"result": result, "lead_time": 5.0}
-    project.studio.call("POST", f"/api/tasks/{task}/annotations/?project={project.id}", json=body)
+    project.submit(task, result)
 
 
 def test_points_are_learnt_and_proposed_on_the_canvas(
@@ -96,8 +94,7 @@ def test_points_are_learnt_and_proposed_on_the_canvas(
 ) -> None:
     project = label_studio.new_project(CONFIG, title="animals")
     frames = upload(project)
-    failed = [hop for hop in connect_projects(pinned.settings, [project.id]) if not hop.ok]
-    assert not failed, failed
+    pinned.connect(label_studio, project)
     for task, places in list(frames.items())[:LABELLED]:
         place_all(project, task, places)
     version = pinned.await_version(project, LABELLED, TRAINING)

@@ -11,7 +11,6 @@ from PIL import Image
 from backend.converters import CONVERTERS
 from backend.converters.maps import is_map
 from backend.labelstudio.config import parse_config
-from backend.labelstudio.connect import connect_projects
 from backend.simulation.regions import masks
 from model_zoo.masks import picture
 from model_zoo.targets import some_of
@@ -57,8 +56,7 @@ def paint(project: TestProject, task: int, seed: int) -> None:
     found = [(classes == index, name) for index, name in enumerate(LABELS) if (classes == index).any()]
     names = {"from_name": CONTROL.name, "to_name": CONTROL.to_name, "origin": "manual"}
     result = [{**region, **names} for region in masks(found, (WIDTH, HEIGHT))]
-    body = {"result": result, "lead_time": 9.0}
-    project.studio.call("POST", f"/api/tasks/{task}/annotations/?project={project.id}", json=body)
+    project.submit(task, result)
 
 
 def test_a_map_is_learnt_and_proposed_on_the_canvas(
@@ -67,8 +65,7 @@ def test_a_map_is_learnt_and_proposed_on_the_canvas(
     """Nothing in the config says that it is one: what people paint does."""
     project = label_studio.new_project(CONFIG, title="painted landscapes")
     lands = upload(project, range(1, LABELLED + 4))
-    failed = [hop for hop in connect_projects(pinned.settings, [project.id]) if not hop.ok]
-    assert not failed, failed
+    pinned.connect(label_studio, project)
     for task, seed in list(lands.items())[:LABELLED]:
         paint(project, task, seed)
     version = pinned.await_version(project, LABELLED, TRAINING)

@@ -12,7 +12,6 @@ import pytest
 from backend.converters import CONVERTERS
 from backend.demo.streets import HEIGHT, STREETS_CONFIG, WIDTH, Street, streets
 from backend.labelstudio.config import parse_config
-from backend.labelstudio.connect import connect_projects
 from backend.simulation.regions import masks
 from model_zoo.masks import mask_of, mask_overlaps
 from model_zoo.targets import all_of
@@ -60,8 +59,7 @@ def paint(project: TestProject, task: int, scene: Street) -> None:
         found.append((mask, drawn.label))
     names = {"from_name": CONTROL.name, "to_name": CONTROL.to_name, "origin": "manual"}
     result = [{**region, **names} for region in masks(found, (WIDTH, HEIGHT))]
-    body = {"result": result, "lead_time": 9.0}
-    project.studio.call("POST", f"/api/tasks/{task}/annotations/?project={project.id}", json=body)
+    project.submit(task, result)
 
 
 def judged(found: Sequence[Mask], scene: Street) -> tuple[int, int]:
@@ -86,8 +84,7 @@ def test_masks_are_learnt_and_proposed_on_the_canvas(
 ) -> None:
     project = label_studio.new_project(CONFIG, title="painted streets")
     scenes = upload(project, list(streets(LABELLED + 3)))
-    failed = [hop for hop in connect_projects(pinned.settings, [project.id]) if not hop.ok]
-    assert not failed, failed
+    pinned.connect(label_studio, project)
     for task, scene in list(scenes.items())[:LABELLED]:
         paint(project, task, scene)
     version = pinned.await_version(project, LABELLED, TRAINING)

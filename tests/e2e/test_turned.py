@@ -16,7 +16,6 @@ from backend.converters import CONVERTERS
 from backend.converters.geometry import in_pixels
 from backend.evaluation.detection import DetectionEvaluation
 from backend.labelstudio.config import parse_config
-from backend.labelstudio.connect import connect_projects
 from backend.store.objects import ObjectStore
 from backend.store.versions import Versions
 from model_zoo.object_detection.family import ORIENTED
@@ -105,11 +104,9 @@ def test_turned_boxes_are_learnt_and_proposed_on_the_canvas(
     scenes = {scene.name: scene for scene in map(harbour, range(LABELLED + 3))}
     tasks = project.upload_images({name: scene.jpeg for name, scene in scenes.items()})
     shown = {task: scenes[name] for task, name in tasks.items()}
-    failed = [hop for hop in connect_projects(pinned.settings, [project.id]) if not hop.ok]
-    assert not failed, failed
+    pinned.connect(label_studio, project)
     for task, scene in list(shown.items())[:LABELLED]:
-        body = {"result": regions(scene), "lead_time": 9.0}
-        project.studio.call("POST", f"/api/tasks/{task}/annotations/?project={project.id}", json=body)
+        project.submit(task, regions(scene))
     version = pinned.await_version(project, LABELLED, TRAINING)
     manifest = Versions(ObjectStore(pinned.settings.store_address)).get(uid_of(project), version)
     assert manifest.controls[CONTROL.name].family == ORIENTED

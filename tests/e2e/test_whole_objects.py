@@ -65,8 +65,7 @@ def submit(project: TestProject, task: int, tone: str, subject: list[list[str]],
         region("subject", "taxonomy", subject),
         region("stars", "rating", stars),
     ]
-    body = {"result": result, "lead_time": 3.0}
-    project.studio.call("POST", f"/api/tasks/{task}/annotations/?project={project.id}", json=body)
+    project.submit(task, result)
 
 
 def test_three_controls_of_one_object_are_learnt_and_shown(
@@ -105,8 +104,7 @@ def test_captions_are_learnt_and_written_into_the_page(
     installation.connect(label_studio, project)
     for task, (colour, _) in list(zip(tasks, drawn, strict=True))[:6]:
         written = {**region("caption", "textarea", None), "to_name": "image", "value": {"text": [COLOURS[colour]]}}
-        body = {"result": [written], "lead_time": 4.0}
-        project.studio.call("POST", f"/api/tasks/{task}/annotations/?project={project.id}", json=body)
+        project.submit(task, [written])
     version = installation.await_version(project, 6)
     installation.await_stored(project, tasks[6:], version)
     for task, (colour, _) in list(zip(tasks, drawn, strict=True))[6:]:

@@ -88,6 +88,25 @@ def test_events_after_the_beginning_mark_one_more(desk: Desk) -> None:
     assert desk.queued() == [TRAINING]
 
 
+def test_a_label_soon_after_a_training_began_waits_for_its_turn_and_no_longer(desk: Desk) -> None:
+    desk.facts.begin(UID)
+    begun = desk.facts.read(UID).begun
+    desk.events.handle("ANNOTATION_CREATED", payload())
+    due = desk.queue.due()[UID]
+    assert due == pytest.approx(begun + RULES.spacing, abs=0.2)
+    assert desk.queued() == []
+    desk.events.handle("ANNOTATION_CREATED", payload())
+    assert desk.queue.due()[UID] == pytest.approx(due, abs=0.2), "it is not postponed by others"
+    assert desk.queue.tick(due + 0.5) == [UID]
+
+
+def test_a_label_after_a_training_failed_does_not_wait(desk: Desk) -> None:
+    desk.facts.begin(UID)
+    desk.facts.failed(UID)
+    desk.events.handle("ANNOTATION_CREATED", payload())
+    assert desk.queued() == [TRAINING]
+
+
 def test_many_labels_wait_for_quiet_which_begins_anew_with_each(desk: Desk, tmp_path: Path) -> None:
     desk.publish(tmp_path, labelled=100)
     desk.events.handle("ANNOTATION_CREATED", payload())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,15 @@ def test_changes_are_counted_until_a_training_begins(redis_connection: redis.Red
     assert facts.read(UID).changes == 2
     facts.begin(UID)
     assert facts.read(UID) == ProjectFacts(learnt=0, changes=0, labelled=0, total=None)
+
+
+def test_when_a_training_began_is_known_unless_it_failed(redis_connection: redis.Redis, store: ObjectStore) -> None:
+    facts = board(redis_connection, store)
+    assert facts.read(UID).begun == 0.0
+    facts.begin(UID)
+    assert abs(facts.read(UID).begun - time.time()) < 5.0
+    facts.failed(UID)
+    assert facts.read(UID).begun == 0.0
 
 
 def test_sync_and_publish_are_seen_by_every_process(redis_connection: redis.Redis, store: ObjectStore) -> None:
