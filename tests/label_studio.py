@@ -135,7 +135,8 @@ class TestProject:
 
     def annotate(self, task: int, *choices: str, control: str = "topic", **fields: Any) -> dict[str, Any]:
         """Submit an annotation of `choices`, as the labelling page does; `fields` add to what is sent."""
-        return self.submit(task, self.regions(*choices, control=control), lead_time=1.5, **fields)
+        said = {"result": self.regions(*choices, control=control), "lead_time": 1.5}
+        return self.submit(task, **{**said, **fields})
 
     def submit(self, task: int, result: Sequence[Mapping[str, Any]], **fields: Any) -> dict[str, Any]:
         """Submit an annotation of these regions, as the labelling page does; `fields` add to what is sent."""
