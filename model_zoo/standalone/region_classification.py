@@ -46,8 +46,11 @@ class Predictor:
 
     def _one(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         image, regions = image_of(asked["image"]), asked["regions"]
-        percent = np.tile(WHOLE / np.array(image_size(image)), 2)
-        boxes = [Box(*(np.array(corners) * percent).tolist(), label="") for corners in regions]
+        width, height = image_size(image)
+        across, down = WHOLE / width, WHOLE / height
+        boxes = [
+            Box(left * across, top * down, right * across, bottom * down, "") for left, top, right, bottom in regions
+        ]
         shown = [crop.input for crop in crops(image, boxes)]
         parts = [self._features(shown[start : start + BATCH]) for start in range(0, len(shown), BATCH)]
         rows = self._head.probabilities(np.concatenate(parts)) if parts else ()
