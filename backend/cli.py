@@ -278,6 +278,20 @@ def status(
 
 
 @app.command()
+def cancel(
+    job: Annotated[str, typer.Argument(help="Its id, as `prelabel status --watch` shows it.")],
+    port: Port = None,
+    url: Annotated[str | None, typer.Option()] = None,
+) -> None:
+    """Stop a job, running or not; what it has published stays."""
+    with sentences():
+        settings = configure(port=port, public_url=url)
+        from backend.status_report import cancel_job
+
+        typer.echo(f"{job}: {cancel_job(settings, job)['state']}")
+
+
+@app.command()
 def models(as_json: AsJson = False) -> None:
     """The model families there are: task, whether their weights are here, licence, size."""
     with sentences():

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 from rich.console import Console, Group, RenderableType
@@ -19,6 +21,8 @@ from backend.settings import Settings
 
 WATCHED_EVERY = 1.0
 """Seconds between two looks of `prelabel status --watch`."""
+LOG_SHOWN = 3
+"""Lines of a job's log that it shows."""
 
 
 class NoAnswer(PrelabelError):
@@ -27,22 +31,34 @@ class NoAnswer(PrelabelError):
 
 def fetch_status(settings: Settings) -> dict[str, Any]:
     """What the backend at the settings' own address answers to `GET /`. Raises `NoAnswer`."""
+    return _ask(settings, "GET", "/")
+
+
+def cancel_job(settings: Settings, identifier: str) -> dict[str, Any]:
+    """Stop a job of that backend; what becomes of it. Raises `NoAnswer`."""
+    return _ask(settings, "POST", f"/api/jobs/{quote(identifier, safe='')}/cancel")
+
+
+def _ask(settings: Settings, method: str, path: str) -> dict[str, Any]:
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 compared, not bound
     address = settings.public_url or f"http://{host}:{settings.port}"
     secret = settings.password.get_secret_value() if settings.password else ""
     auth = (settings.username, secret) if settings.username else None
     try:
-        answer = httpx.get(address, headers={"Accept": "application/json"}, auth=auth, timeout=10.0)
+        accepted = {"Accept": "application/json"}
+        answer = httpx.request(method, f"{address.rstrip('/')}{path}", headers=accepted, auth=auth, timeout=10.0)
     except httpx.HTTPError as error:
         raise NoAnswer(
             f"No backend answers at {address} ({error}). Start one with `prelabel up`, or say where it is with --port."
         ) from None
     if answer.status_code == 401:
         raise NoAnswer(f"The backend at {address} wants a password: set PRELABEL_USERNAME and PRELABEL_PASSWORD.")
-    if answer.status_code != 200:
+    if answer.status_code in (404, 410):
+        raise NoAnswer(f"The backend at {address} has no such job; `prelabel status --json` names those that run.")
+    if not answer.is_success:
         raise NoAnswer(f"The backend at {address} answered with HTTP {answer.status_code}, expected 200; see its log.")
-    status: dict[str, Any] = answer.json()
-    return status
+    found: dict[str, Any] = answer.json()
+    return found
 
 
 def render_status(status: dict[str, Any], console: Console | None = None) -> None:
@@ -55,17 +71,27 @@ def watch_status(settings: Settings, console: Console | None = None, looks: Call
 
     Raises `NoAnswer` when it does not answer the first look. `looks` is asked before each further one, with its number.
     """
-    shown = _view(fetch_status(settings))
+    shown = _view(_with_logs(settings))
     number = 1
     with Live(shown, console=console or Console(), auto_refresh=False) as live:
         while looks(number):
             time.sleep(WATCHED_EVERY)
             try:
-                shown = _view(fetch_status(settings))
+                shown = _view(_with_logs(settings))
                 live.update(shown, refresh=True)
             except NoAnswer as error:
                 live.update(Group(shown, Text(str(error), style="red")), refresh=True)
             number += 1
+
+
+def _with_logs(settings: Settings) -> dict[str, Any]:
+    """The status, with the last lines of what the jobs that run have logged. Raises `NoAnswer`."""
+    status = fetch_status(settings)
+    for job in (project["job"] for project in status["projects"]):
+        if job is not None:
+            with suppress(NoAnswer):  # it has ended meanwhile
+                job["log"] = _ask(settings, "GET", f"/api/jobs/{quote(job['id'], safe='')}")["log"][-LOG_SHOWN:]
+    return status
 
 
 def _view(status: dict[str, Any]) -> Group:
@@ -94,6 +120,9 @@ def _view(status: dict[str, Any]) -> Group:
             for control in project["controls"]
             for words in control["words"]
         ]
+        if project["job"] is not None and "log" in project["job"]:
+            lines += [Text(f"{project['id']}: {line}", style="dim") for line in project["job"]["log"]]
+            lines.append(Text(f"{project['id']}: stop it with: prelabel cancel {project['job']['id']}", style="dim"))
     errors = (*status["errors"], *(error for project in status["projects"] for error in project["errors"]))
     return Group(*lines, *(Text(error["message"], style="red") for error in errors))
 

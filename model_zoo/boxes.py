@@ -66,7 +66,8 @@ def match_shares(shares: FloatArray, least: float) -> Indices:
     if not shares.size:
         return taken
     free = np.ones(shares.shape[1], np.bool_)
-    for place, row in enumerate(shares):
+    for place in np.flatnonzero(shares.max(axis=1) >= least):  # few of hundreds of candidates are near anything
+        row = shares[place]
         best = int(np.where(free, row, -1.0).argmax())
         if free[best] and row[best] >= least:
             taken[place] = best

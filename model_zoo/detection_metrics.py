@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from model_zoo.average_precision import OVERLAPS, Ranked, ranked, table_of
 from model_zoo.boxes import as_array, match_shares
 from model_zoo.boxes import overlaps as box_shares
 from model_zoo.oriented import box_overlaps
@@ -15,8 +16,8 @@ from model_zoo.postprocess import DetectionPostprocess
 from model_zoo.postprocess.objects import ObjectPostprocess
 from model_zoo.types import Box, Boxes, DetectionOutput, FloatArray, LabelSpace, Objects
 
-OVERLAPS = tuple(np.round(np.arange(0.5, 0.96, 0.05), 2).tolist())
-RECALLS = np.linspace(0, 1, 101)
+Found = tuple[FloatArray, FloatArray, npt.NDArray[np.int64]]
+"""Boxes (n, 4), confidences (n,) and labels' indices (n,) of what was found in an image, the most confident first."""
 
 
 @dataclass(frozen=True)
@@ -72,43 +73,37 @@ def output_precisions(
 
 
 def average_precisions(
-    found: Sequence[tuple[FloatArray, FloatArray, npt.NDArray[np.int64]]],
+    found: Sequence[Found],
     truths: Sequence[Objects],
     labels: LabelSpace,
     overlaps: Sequence[float] = OVERLAPS,
     shares: Sequence[FloatArray] | None = None,
 ) -> FloatArray:
-    """Average precision of shape (overlaps, labels), by 101 points of recall; NaN for labels without a true object.
+    """Average precision of shape (overlaps, labels), by 101 points of recall; NaN for labels without a true object."""
+    return table_of(rankings(found, truths, labels, overlaps, shares), len(truths), len(overlaps))
 
-    `found` are boxes (n, 4), confidences (n,) and labels' indices (n,) of each image, the most confident first;
-    `shares` how far they overlap all true objects of each image, of shape (n, m), where not the boxes count.
-    """
+
+def rankings(
+    found: Sequence[Found],
+    truths: Sequence[Objects],
+    labels: LabelSpace,
+    overlaps: Sequence[float] = OVERLAPS,
+    shares: Sequence[FloatArray] | None = None,
+) -> list[Ranked]:
+    """What was found of each label. `shares` says how far it overlaps all true objects of each image, of shape (n, m),
+    where not the boxes count."""
     if shares is None:
         shares = [box_shares(boxes, as_array(truth)) for (boxes, _, _), truth in zip(found, truths, strict=True)]
-    table: FloatArray = np.full((len(overlaps), len(labels)), np.nan, np.float32)
+    made = []
     for index, name in enumerate(labels.names):
         true = [np.array([piece.label == name for piece in truth], np.bool_) for truth in truths]
-        total = int(sum(one.sum() for one in true))
-        if not total:
-            continue
-        scores = np.concatenate([scores[label == index] for _, scores, label in found])
-        order = np.argsort(-scores, kind="stable")
-        chosen = [
-            share[label == index][:, wanted] for share, (_, _, label), wanted in zip(shares, found, true, strict=True)
-        ]
-        for row, least in enumerate(overlaps):
-            hits = [match_shares(share, least) >= 0 for share in chosen]
-            table[row, index] = interpolated(np.concatenate(hits)[order], total)
-    return table
-
-
-def interpolated(right: npt.NDArray[np.bool_], total: int) -> float:
-    """The mean over recalls of the highest precision at that recall or beyond; `right` is best confidence first."""
-    hits = right.cumsum()
-    precision = hits / np.arange(1, len(hits) + 1)
-    highest = np.maximum.accumulate(precision[::-1])[::-1]
-    place = np.searchsorted(hits / total, RECALLS - 1e-12, side="left")
-    return float(np.append(highest, 0.0)[place].mean())
+        hits = []
+        for share, (_, _, label), wanted in zip(shares, found, true, strict=True):
+            own = share[label == index][:, wanted]
+            hits.append(np.stack([match_shares(own, least) >= 0 for least in overlaps]))
+        confidence = [scores[label == index] for _, scores, label in found]
+        made.append(ranked(confidence, hits, [int(one.sum()) for one in true]))
+    return made
 
 
 def _of(boxes: Boxes, name: str) -> list[Box]:

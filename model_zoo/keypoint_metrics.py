@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from model_zoo.detection_metrics import OVERLAPS, interpolated
-from model_zoo.poses import Truth, marked, match, sigmas, similarities, truth_of
+from model_zoo.average_precision import OVERLAPS, Ranked, ranked, table_of
+from model_zoo.poses import NOT_JUDGED, Truth, marked, match, sigmas, similarities, truth_of
 from model_zoo.postprocess import KeypointPostprocess
 from model_zoo.postprocess.keypoints import RIGHT, kinds_of, likeness
 from model_zoo.types import FloatArray, LabelSpace, PoseOutput, Poses
@@ -85,25 +85,29 @@ def precisions(
 ) -> FloatArray:
     """Average precision of shape (overlaps, kinds), by 101 points of recall; NaN for kinds without a true object of
     which a point is known. Those without any are no mistake where they are found."""
-    table: FloatArray = np.full((len(overlaps), kinds), np.nan, np.float32)
+    return table_of(pose_rankings(found, truths, sigma, kinds, overlaps), len(truths), len(overlaps))
+
+
+def pose_rankings(
+    found: Sequence[FoundPoses],
+    truths: Sequence[Truth],
+    sigma: FloatArray,
+    kinds: int,
+    overlaps: Sequence[float] = OVERLAPS,
+) -> list[Ranked]:
+    """What was found of each kind."""
+    made = []
     for kind in range(kinds):
         true = [truth.of(kind) for truth in truths]
-        judged = [marked(truth.states) for truth in true]
-        total = int(sum(one.sum() for one in judged))
-        if not total:
-            continue
-        chosen = [(one.points[one.kinds == kind], one.confidence[one.kinds == kind]) for one in found]
-        confidence = np.concatenate([one for _, one in chosen])
-        order = np.argsort(-confidence, kind="stable")
-        alike = [
-            similarities(points, truth.places, truth.states, truth.frames, sigma)
-            for (points, _), truth in zip(chosen, true, strict=True)
-        ]
-        for row, least in enumerate(overlaps):
-            taken = np.concatenate([match(one, least, counts) for one, counts in zip(alike, judged, strict=True)])
-            ranked = taken[order]
-            table[row, kind] = interpolated(ranked[ranked != -2] >= 0, total)
-    return table
+        taken = []
+        for one, truth in zip(found, true, strict=True):
+            points = one.points[one.kinds == kind]
+            alike = similarities(points, truth.places, truth.states, truth.frames, sigma)
+            taken.append(np.stack([match(alike, least, marked(truth.states)) for least in overlaps]))
+        confidence = [one.confidence[one.kinds == kind] for one in found]
+        objects = [int(marked(truth.states).sum()) for truth in true]
+        made.append(ranked(confidence, [one >= 0 for one in taken], objects, [one != NOT_JUDGED for one in taken]))
+    return made
 
 
 def states_told(

@@ -13,6 +13,8 @@ from model_zoo.types import FloatArray, LabelSpace, Pose
 States = npt.NDArray[np.int64]
 """What is known of points, as COCO numbers it: 0 nothing, 1 hidden and located, 2 seen; (n, k)."""
 UNKNOWN, HIDDEN, SEEN = range(3)
+NOT_JUDGED = -2
+"""In place of a true object's index, where what was found is taken for one of which nothing is known."""
 
 COCO_SIGMAS = {
     "nose": 0.026,
@@ -153,11 +155,12 @@ def similarities(
 
 def match(alike: FloatArray, least: float, judged: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     """For each found object, best first, the index of the true one it is taken for, by `alike` (n, m): the free one
-    that it is most like, by `least` or more. -1 for none, and -2 for one that is not `judged` (m,), as COCO counts."""
+    that it is most like, by `least` or more. -1 for none, and `NOT_JUDGED` for one that is not `judged` (m,), as COCO
+    counts."""
     taken = np.full(len(alike), -1, np.int64)
     free = np.ones(alike.shape[1], np.bool_)
     for place, row in enumerate(alike):
-        for among, mark in ((free & judged, None), (free & ~judged, -2)):
+        for among, mark in ((free & judged, None), (free & ~judged, NOT_JUDGED)):
             best = int(np.where(among, row, -1.0).argmax()) if among.any() else -1
             if best >= 0 and row[best] >= least:
                 taken[place] = best if mark is None else mark

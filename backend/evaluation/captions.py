@@ -48,16 +48,18 @@ class CaptionEvaluation:
         shown: list[Target] = [postprocess.decide(output, labels).target for output in outputs]
         exact = np.array([self.edits(*pair) == 0 for pair in zip(shown, truths, strict=True)])
         alike = self.scores(shown, truths)
+        first = [captions.texts[0] if captions.texts else "" for captions in _captions(shown)]
+        described = cider(first, [truth.texts for truth in _captions(truths)])
         figures = {"items": float(len(outputs))}
         statistics: Mapping[str, Callable[[Indices], float]] = {
             "accuracy": lambda rows: float(exact[rows].mean()),
             "token_f1": lambda rows: float(alike[rows].mean()),
+            "cider": lambda rows: float(described[rows].mean()),
         }
         for name, statistic in statistics.items():
             low, high = interval(statistic, len(outputs))
             figures |= {name: statistic(np.arange(len(outputs))), f"{name}_low": low, f"{name}_high": high}
-        first = [captions.texts[0] if captions.texts else "" for captions in _captions(shown)]
-        return figures | {"cider": float(cider(first, [truth.texts for truth in _captions(truths)]).mean())}
+        return figures
 
 
 def _likeness(answer: Sequence[Caption], truth: Sequence[Caption]) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from backend.evaluation.comparison import Scores
-from backend.evaluation.intervals import Indices, interval
+from backend.evaluation.intervals import Groups, Indices, interval
 from model_zoo.metrics import calibration_error, classification_metrics, flags, macro_f1
 from model_zoo.postprocess import Postprocess
 from model_zoo.types import Labels, LabelSpace, Output, Target
@@ -29,8 +29,14 @@ class ClassificationEvaluation:
         return max(len(before - after), len(after - before))
 
     def measure(
-        self, outputs: Sequence[Output], truths: Sequence[Target], postprocess: Postprocess, labels: LabelSpace
+        self,
+        outputs: Sequence[Output],
+        truths: Sequence[Target],
+        postprocess: Postprocess,
+        labels: LabelSpace,
+        groups: Groups | None = None,
     ) -> dict[str, float]:
+        """As promised; `groups` says which outputs are of one task, where that is not each."""
         if not outputs and not truths:
             return {}
         decisions = [postprocess.decide(output, labels) for output in outputs]
@@ -50,7 +56,7 @@ class ClassificationEvaluation:
             "calibration_error": lambda rows: calibration_error(confidences[rows], true[rows], labels.multiple),
         }
         for name, statistic in statistics.items():
-            low, high = interval(statistic, found.items)
+            low, high = interval(statistic, found.items, groups=groups)
             figures |= {f"{name}_low": low, f"{name}_high": high}
         return figures
 

@@ -8,10 +8,11 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from backend.evaluation.average_precision import precision_figures
 from backend.evaluation.compared import Compared
 from backend.evaluation.comparison import Scores
 from backend.evaluation.intervals import interval
-from model_zoo.detection_metrics import average_precisions
+from model_zoo.detection_metrics import rankings
 from model_zoo.masks import mask_overlaps
 from model_zoo.oriented import box_overlaps
 from model_zoo.postprocess import DetectionPostprocess, Postprocess
@@ -83,10 +84,7 @@ class ObjectEvaluation:
             rows, confidence, label = process.stay(output)
             candidates.append((output.boxes[rows], confidence, label))
             shares.append(process.shares(output, rows, truth))
-        precisions = average_precisions(candidates, true, labels, shares=shares)
-        known = precisions[:, ~np.isnan(precisions[0])]
-        if known.size:
-            figures |= {"map50": float(known[0].mean()), "map50_95": float(known.mean())}
+        figures |= precision_figures(rankings(candidates, true, labels, shares=shares), len(pairs))
         return figures | self.more(pairs)
 
     def more(self, pairs: Sequence[tuple[Objects, Objects]]) -> dict[str, float]:

@@ -46,17 +46,25 @@ class Verdict:
 
 
 def decide(
-    holdout: Paired | None = None, out_of_fold: Paired | None = None, running: Paired | None = None, *, seed: int = 0
+    holdout: Paired | None = None,
+    out_of_fold: Paired | None = None,
+    running: Paired | None = None,
+    learnt: Paired | None = None,
+    *,
+    seed: int = 0,
 ) -> Verdict:
     """Promote the challenger, or keep the champion.
 
     `holdout`: both on the holdout's items. `out_of_fold`: on items that came after the champion was trained, the
     champion's predictions for them and the challenger's cross-validated ones. `running`: what people made of the
-    predictions that they were shown, and the challenger's cross-validated ones for the same items.
+    predictions that they were shown, and the challenger's cross-validated ones for the same items. `learnt`: both on
+    what the challenger has learnt from, where its family cross-validates nothing.
 
     While the holdout is small, its items and the new ones are one: neither model has learnt from any of them. They must
     speak clearly against the challenger, and running accuracy must agree, unless people have judged next to nothing, as
     where labels were imported. The new items lean against the challenger, since its folds had fewer labels than it has.
+    Without either, a model that knows less even of its own examples than the one before has gone wrong, and is all
+    that can be told.
 
     Leave all out when there is no champion or when the labels have changed, as the champion cannot answer then.
     """
@@ -66,6 +74,8 @@ def decide(
     if len(fresh) >= LEAST:
         judged = [("judged predictions", running)] if running is not None and len(running) >= LEAST else []
         return _verdict([("items that neither has learnt from", fresh), *judged], seed, few=True)
+    if learnt is not None and len(learnt) >= LEAST:
+        return _verdict([("items that the new model has learnt from", learnt)], seed, few=True)
     return Verdict(
         True,
         f"Promoted: too little to compare on ({len(holdout) if holdout else 0} holdout items, "

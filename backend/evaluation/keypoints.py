@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from backend.evaluation.average_precision import precision_figures
 from backend.evaluation.comparison import Scores
 from backend.evaluation.detection import RIGHT, TOUCHED
 from backend.evaluation.intervals import interval
 from model_zoo.boxes import as_array, overlaps
 from model_zoo.poses import areas, closeness, frames, points_of, sigmas, truth_of
 from model_zoo.postprocess import KeypointPostprocess, Postprocess
+from model_zoo.postprocess.keypoints import kinds_of
 from model_zoo.targets import all_of
 from model_zoo.types import Keypoint, LabelSpace, Output, Pose, PoseOutput, Poses, Target
 
@@ -96,7 +98,7 @@ class KeypointEvaluation:
     ) -> dict[str, float]:
         """`oks_map50` and `oks_map50_95` are COCO's; `visibility_accuracy` is of the points of objects that were found;
         `recall` and `precision` those of the points and boxes shown."""
-        from model_zoo.keypoint_metrics import keypoint_metrics, states_told
+        from model_zoo.keypoint_metrics import found_poses, pose_rankings, states_told
 
         if len(outputs) != len(truths):
             raise ValueError(f"Got {len(outputs)} outputs and {len(truths)} truths; wanted as many of each.")
@@ -116,18 +118,19 @@ class KeypointEvaluation:
             figures[name] = statistic(counts)
             low, high = interval(lambda rows, of=statistic: of(counts[rows]), len(counts))  # type: ignore[misc]
             figures |= {f"{name}_low": low, f"{name}_high": high}
-        measured = keypoint_metrics(found, true, postprocess, labels)
-        figures |= {"oks_map50": measured.map50, "oks_map50_95": measured.map50_95}
-        if not np.isfinite(measured.visibility):
-            return figures
-        told = [
-            states_told(output, truth_of(poses, labels, output.width, output.height), postprocess, sigmas(labels.names))
-            for output, poses in zip(found, true, strict=True)
+        sigma, kinds = sigmas(labels.names), len(kinds_of(labels))
+        truth = [
+            truth_of(poses, labels, output.width, output.height) for output, poses in zip(found, true, strict=True)
         ]
+        places = [found_poses(output, postprocess) for output in found]
+        figures |= precision_figures(pose_rankings(places, truth, sigma, kinds), len(found), "oks_")
+        told = [states_told(output, one, postprocess, sigma) for output, one in zip(found, truth, strict=True)]
         rights = np.array([(one.sum(), one.size) for one in told])
+        if not rights[:, 1].any():
+            return figures
         low, high = interval(lambda rows: _share(*rights[rows].sum(axis=0)), len(rights))
         said = {"visibility_accuracy_low": low, "visibility_accuracy_high": high}
-        return figures | {"visibility_accuracy": measured.visibility, **said}
+        return figures | {"visibility_accuracy": _share(*rights.sum(axis=0)), **said}
 
 
 def right_points(predicted: Poses, answered: Poses) -> tuple[int, int, int]:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from backend.evaluation.classification import ClassificationEvaluation
 from backend.evaluation.comparison import Scores
-from backend.evaluation.intervals import interval
+from backend.evaluation.intervals import Groups, interval
 from model_zoo.postprocess import Postprocess
 from model_zoo.types import LabelSpace, Output, Target
 
@@ -34,16 +34,21 @@ class OrderedEvaluation(ClassificationEvaluation):
         return scores
 
     def measure(
-        self, outputs: Sequence[Output], truths: Sequence[Target], postprocess: Postprocess, labels: LabelSpace
+        self,
+        outputs: Sequence[Output],
+        truths: Sequence[Target],
+        postprocess: Postprocess,
+        labels: LabelSpace,
+        groups: Groups | None = None,
     ) -> dict[str, float]:
         """Those of classifications, with `mean_absolute_error` in steps and `within_one`, the share of items at most
         one step off."""
-        figures = super().measure(outputs, truths, postprocess, labels)
+        figures = super().measure(outputs, truths, postprocess, labels, groups)
         if not figures:
             return figures
         distances = self._distances([postprocess.decide(output, labels).target for output in outputs], truths)
         for name, values in (("mean_absolute_error", distances), ("within_one", (distances <= 1).astype(np.float64))):
-            low, high = interval(lambda rows, of=values: float(of[rows].mean()), len(values))  # type: ignore[misc]
+            low, high = interval(lambda rows, of=values: float(of[rows].mean()), len(values), groups=groups)  # type: ignore[misc]
             figures |= {name: float(values.mean()), f"{name}_low": low, f"{name}_high": high}
         return figures
 

@@ -40,13 +40,18 @@ class RemarkEvaluation:
     def measure(
         self, outputs: Sequence[Output], truths: Sequence[Target], postprocess: Postprocess, labels: LabelSpace
     ) -> dict[str, float]:
-        """The figures of a classification, `items` being regions."""
+        """The figures of a classification, `items` being regions; their intervals are of images drawn again."""
         if len(outputs) != len(truths):
             raise ValueError(f"Got {len(outputs)} outputs and {len(truths)} truths; wanted as many of each.")
         if not isinstance(postprocess, RegionPostprocess):
             raise TypeError(f"Got a {type(postprocess).__name__}, wanted a RegionPostprocess to judge regions.")
-        pairs = [pair for output, truth in zip(outputs, truths, strict=True) for pair in judged(output, truth)]
-        return self._each.measure([one for one, _ in pairs], [true for _, true in pairs], postprocess.each, labels)
+        images = [judged(output, truth) for output, truth in zip(outputs, truths, strict=True)]
+        pairs = [pair for image in images for pair in image]
+        ends = np.cumsum([len(image) for image in images])
+        groups = [np.arange(end - len(image), end) for image, end in zip(images, ends, strict=True)]
+        return self._each.measure(
+            [one for one, _ in pairs], [true for _, true in pairs], postprocess.each, labels, groups
+        )
 
     def _score(self, pairs: Sequence[tuple[Labels | None, Labels]]) -> float:
         found = [(before, after) for before, after in pairs if before is not None]

@@ -32,6 +32,9 @@ from model_zoo.types import Item, LabelSpace, Output, Target, TaskKind
 
 log = logging.getLogger(__name__)
 
+SOME = 100
+"""Of its own examples that a model is tried on where there is nothing else."""
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -224,7 +227,8 @@ class Teacher:
         crossed = _crossed(trained, lesson)
         postprocess = postprocess_of(chosen.task).fit(crossed.outputs, crossed.truths, lesson.labels)
         held = _predicted(trained.model, lesson.holdout)
-        verdict = self._gate(lesson, rival, held, crossed, postprocess)
+        own = _predicted(trained.model, [] if crossed.pairs else lesson.training[:SOME])
+        verdict = self._gate(lesson, rival, held, crossed, own, postprocess)
         part = ControlVersion(
             family=chosen.name,
             artifact=self._put(trained.model),
@@ -238,9 +242,16 @@ class Teacher:
         return part, verdict, trained.notes
 
     def _gate(
-        self, lesson: Lesson, rival: Rival, held: Answered, crossed: Answered, postprocess: Postprocess
+        self,
+        lesson: Lesson,
+        rival: Rival,
+        held: Answered,
+        crossed: Answered,
+        own: Answered,
+        postprocess: Postprocess,
     ) -> Verdict:
-        """Both on the same items, which neither has learnt from.
+        """Both on the same items, which neither has learnt from; on `own`, which the challenger has, where its family
+        cross-validates nothing.
 
         There is no comparison where the labels have changed: what people name differently now must be predicted.
         """
@@ -256,6 +267,7 @@ class Teacher:
             _paired(lesson, (_predicted(model, lesson.holdout), before), (held, postprocess)),
             _paired(lesson, (_predicted(model, new.samples), before), (new, postprocess)),
             _against_judgements(lesson, rival.judged, crossed, postprocess),
+            _paired(lesson, (_predicted(model, own.samples), before), (own, postprocess)),
             seed=self._seed,
         )
 

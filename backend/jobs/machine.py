@@ -11,7 +11,7 @@ from pathlib import Path
 
 PACKAGES = (
     "prelabel", "torch", "torchvision", "transformers", "tokenizers", "timm", "scikit-learn", "scipy", "numpy",
-    "pillow", "ultralytics", "openvino",
+    "pillow", "ultralytics", "openvino", "segmentation-models-pytorch", "pytorch-crf", "opencv-python-headless",
 )  # fmt: skip
 """Those that can make a model another one."""
 

@@ -18,6 +18,8 @@ UNSHOWN = "prelabel:unshown"
 """A hash: for each project that is to be refreshed, the version whose predictions are to be written, and when."""
 LONGEST_QUIET = 30.0
 """Seconds for which a refresh waits at most for a quiet moment."""
+LEFT_FOR = 3600
+"""Seconds for which what a person cancelled is not looked for: labels may wait, and are not to be forgotten."""
 
 _POSTPONE = """
 local marked = redis.call('zscore', KEYS[1], ARGV[1])
@@ -54,6 +56,37 @@ class TrainingMarks:
         """The marked projects with the unix time when each is due, the earliest first."""
         marks: Any = self._redis.zrange(DUE, 0, -1, withscores=True)
         return {uid.decode(): float(score) for uid, score in marks}
+
+
+class CancelledMarks:
+    """The projects whose training a person cancelled, with what was there then, as whoever looks for changes sees it.
+    Every method raises `redis.RedisError`."""
+
+    def __init__(self, connection: redis.Redis) -> None:
+        self._redis = connection
+
+    def put(self, uid: str) -> None:
+        """Cancelled just now; the next look says what was there."""
+        self._redis.set(_cancelled(uid), "", ex=LEFT_FOR)
+
+    def remove(self, uid: str) -> None:
+        """A training begins, which learns what the cancelled one would have learnt."""
+        self._redis.delete(_cancelled(uid))
+
+    def is_there(self, uid: str) -> bool:
+        """Whether a training of the project was cancelled, and none has begun since."""
+        return bool(self._redis.exists(_cancelled(uid)))
+
+    def covers(self, uid: str, seen: str) -> bool:
+        """Whether what is seen is what was there when the training was cancelled. The first to ask tells."""
+        there: Any = self._redis.get(_cancelled(uid))
+        if there == b"":
+            self._redis.set(_cancelled(uid), seen, xx=True, keepttl=True)
+        return there is not None and there.decode() in ("", seen)
+
+
+def _cancelled(uid: str) -> str:
+    return f"prelabel:cancelled:{uid}"
 
 
 @dataclass(frozen=True)

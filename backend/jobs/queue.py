@@ -18,12 +18,13 @@ import rq
 from redis.exceptions import LockError
 from rq.command import send_stop_job_command
 from rq.exceptions import DuplicateJobError, InvalidJobOperation, NoSuchJobError
-from rq.job import Job, JobStatus
+from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from backend.errors import UnknownJob
 from backend.jobs.connection import redis_errors
-from backend.jobs.marks import RefreshMarks, TrainingMarks, Unshown
+from backend.jobs.marks import CancelledMarks, RefreshMarks, TrainingMarks, Unshown
+from backend.jobs.recovery import give_up
 from backend.jobs.tail import read_tail
 from backend.jobs.view import JobKind, JobState, JobView, failure_of, state_of, view_of
 
@@ -56,6 +57,7 @@ class Queue:
         self._functions = functions or JobFunctions()
         self._due = TrainingMarks(connection)
         self._unshown = RefreshMarks(connection)
+        self._cancelled = CancelledMarks(connection)
         self._train = open_queue("train", connection)
         self._background = open_queue("background", connection)
 
@@ -71,6 +73,7 @@ class Queue:
         """Take the mark away. A training calls this first, before it reads any annotation."""
         with redis_errors():
             self._due.remove(uid)
+            self._cancelled.remove(uid)
 
     def due(self) -> dict[str, float]:
         """The marked projects, with the unix time when each is due; the earliest first."""
@@ -171,18 +174,33 @@ class Queue:
         return sorted(found.values(), key=lambda view: view.enqueued_at or oldest, reverse=True)
 
     def cancel(self, identifier: str) -> None:
-        """Stop a job, running or not; a marked project's training is unmarked, too. Raises `UnknownJob`."""
+        """Stop a job, running or not; a marked project's training is unmarked, too. Raises `UnknownJob`.
+
+        The training comes back with the next event or by hand, and not because its labels are there: see `is_left`.
+        """
         view = self.job(identifier)
-        if view.kind is JobKind.TRAIN:
-            self.begin(view.uid)
-        else:
+        if view.kind is JobKind.REFRESH:
             self.begin_refresh(view.uid, view.version or "")
+        elif view.state.alive or view.uid in self.due():
+            with redis_errors():
+                self._due.remove(view.uid)
+                self._cancelled.put(view.uid)
         with redis_errors(), suppress(NoSuchJobError, InvalidJobOperation):  # it ended meanwhile, which is as good
             if view.state is JobState.STARTED:
                 send_stop_job_command(self._redis, identifier, serializer=JSONSerializer)
             elif view.state.alive:
                 Job.fetch(identifier, self._redis, serializer=JSONSerializer).cancel()
                 self._redis.expire(Job.key_for(identifier), KEEP_FINISHED)
+
+    def was_cancelled(self, uid: str) -> bool:
+        """Whether a person cancelled the project's training, no longer than an hour ago, and none has begun since."""
+        with redis_errors():
+            return self._cancelled.is_there(uid)
+
+    def is_left(self, uid: str, seen: str) -> bool:
+        """Whether a person has cancelled the training of just what is seen now, so that it is left alone."""
+        with redis_errors():
+            return self._cancelled.covers(uid, seen)
 
     def forget(self, uid: str) -> None:
         """Drop everything about a project: its mark, and its jobs, running or not."""
@@ -192,6 +210,7 @@ class Queue:
             jobs = [job for kind in JobKind for job in self._jobs_of(uid, kind)]
         for job in jobs:
             self.cancel(job.id)
+        self.begin(uid)
 
     def recover(self, worker_name: str) -> list[str]:
         """Put back at once what the worker called `worker_name` was running; returns the jobs' ids.
@@ -201,7 +220,9 @@ class Queue:
         """
         with redis_errors():
             lost = [
-                identifier for queue in (self._train, self._background) for identifier in _give_up(queue, worker_name)
+                identifier
+                for queue in (self._train, self._background)
+                for identifier in give_up(queue, worker_name, KEEP_FAILED)
             ]
             self._redis.delete(f"rq:worker:{worker_name}")
         return lost
@@ -317,31 +338,3 @@ def _delete(job: Job) -> None:
     execution, listed again and half written."""
     job.connection.delete(job.execution_registry.key)
     job.delete()
-
-
-def _give_up(queue: rq.Queue, worker_name: str) -> list[str]:
-    """Requeue what `queue` believes the dead worker to be running."""
-    redis_, registry, lost = queue.connection, queue.started_job_registry, []
-    for identifier, execution_id in registry.get_job_and_execution_ids(cleanup=False):
-        execution = f"rq:execution:{identifier}:{execution_id}"
-        if redis_.hget(execution, "worker_name") != worker_name.encode():
-            continue
-        redis_.zrem(registry.key, f"{identifier}:{execution_id}")
-        redis_.delete(execution)
-        queue.intermediate_queue.remove(identifier)
-        job = queue.fetch_job(identifier)
-        if job is not None:
-            _try_again(queue, job)
-            lost.append(identifier)
-    return lost
-
-
-def _try_again(queue: rq.Queue, job: Job) -> None:
-    job.meta["error"] = "The worker process ended while it ran this job."
-    if job.retries_left:
-        job.retries_left -= 1
-        queue.enqueue_job(job, at_front=True)
-        return
-    job.set_status(JobStatus.FAILED)
-    job.save()
-    queue.failed_job_registry.add(job, ttl=KEEP_FAILED)

@@ -39,15 +39,21 @@ class Reconciler:
         return marked
 
     def _look(self, record: ProjectRecord) -> float | None:
-        """Seconds until a training is due; None for none. Where it cannot be told the job says why, to everybody."""
-        if self._with.facts.is_time("look", record.uid, THOROUGH_EVERY):
+        """Seconds until a training is due; None for none. Where it cannot be told the job says why, to everybody.
+
+        What a person has cancelled is left alone until something changes, or for an hour.
+        """
+        cancelled = self._with.queue.was_cancelled(record.uid)
+        if not cancelled and self._with.facts.is_time("look", record.uid, THOROUGH_EVERY):
             return 0.0
         try:
             with self._with.label_studio() as label_studio:
                 now = self._seen(label_studio, record)
         except LabelStudioError as error:
             log.debug("Project %s cannot be looked at: %s", record.uid, error)
-            return 0.0
+            return None if cancelled else 0.0
+        if cancelled and self._with.queue.is_left(record.uid, repr(now)):
+            return None
         before = self._with.facts.seen(record.uid)
         if now == before:
             return None

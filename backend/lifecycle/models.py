@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backend.errors import InvalidRequest, StoreError, UnknownVersion
-from backend.lifecycle import standalone, standalone_boxes, standalone_parts
+from backend.lifecycle import standalone, standalone_parts
 from backend.lifecycle.parts import PARTS, copy_parts
 from backend.projects.identity import UNTRAINED
 from backend.serving.families import Families
@@ -134,16 +134,6 @@ def _classifier(family: Family, model: Any, form: str, folder: Path) -> dict[str
     return {**reading, "network": network}
 
 
-def _detector(family: Family, model: Any, form: str, folder: Path) -> dict[str, Any]:
-    """Write the whole network; what the loader has to know."""
-    folder.mkdir(parents=True)
-    (program,) = model.programs()
-    FORMS[form](program, folder, "network")
-    shutil.copyfile(standalone_boxes.__file__, folder / LOADER)
-    columns = [list(row) for row in model.columns] if model.columns is not None else None
-    return {"side": model.side, "stride": max(model.network.strides), "columns": columns}
-
-
 def _with_parts(family: Family, model: Any, form: str, folder: Path) -> dict[str, Any]:
     """Write the network, and of the zoo what reads inputs and decides; what the loader has to know."""
     folder.mkdir(parents=True)
@@ -174,13 +164,19 @@ def _ways() -> Iterator[Way]:
     from model_zoo.linear.model import LinearModel
     from model_zoo.named_entities.model import TaggerModel
     from model_zoo.object_detection.model import YoloModel
+    from model_zoo.oriented_detection.model import YoloObbModel
+    from model_zoo.region_classification.model import RegionModel
+    from model_zoo.semantic_segmentation.model import UnetModel
 
     yield Way(LinearModel, _classifier)
     yield Way(YoloSegModel, _with_parts)
-    yield Way(YoloModel, _detector)
+    yield Way(UnetModel, _with_parts)
+    yield Way(YoloModel, _with_parts)
+    yield Way(YoloObbModel, _with_parts)
     yield Way(PoseModel, _with_parts)
     yield Way(TaggerModel, _with_parts)
     yield Way(CaptionModel, _with_parts)
+    yield Way(RegionModel, _with_parts)
 
 
 def _inputs(encoder: Any, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -67,13 +67,13 @@ def _moment(at: float) -> str:
 
 
 def _measured(metrics: dict[str, float], how: str) -> str:
-    """The share that is wholly right with its interval, and on a line of their own the foremost other figures."""
+    """The share that is wholly right, and on lines of their own the foremost other figures; each with its interval."""
     found = list(headlines(metrics, how))
     if not found:
         return ""
     exact, *others = found
     first = f"{exact.removeprefix('exact ')} of {items(metrics, how)}"
-    return escape("\n".join([first, *(one.partition(" [")[0] for one in others[:SHOWN])]))
+    return escape("\n".join([first, *others[:SHOWN]]))
 
 
 def _judged(measures: dict[str, Any] | None) -> str:

@@ -8,7 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from model_zoo.detection_metrics import OVERLAPS, average_precisions
+from model_zoo.average_precision import OVERLAPS
+from model_zoo.detection_metrics import average_precisions
 from model_zoo.errors import TrainingImpossible
 from model_zoo.images import image_size
 from model_zoo.instance_segmentation.fitting import MASKS, loss_of

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from model_zoo.detection_metrics import OVERLAPS, output_precisions
+from model_zoo.average_precision import OVERLAPS
+from model_zoo.detection_metrics import output_precisions
 from model_zoo.object_detection.cache import Cache
 from model_zoo.object_detection.fitting import DetectionLoss, LossMaker, fit_parts, levels_for
 from model_zoo.object_detection.forward import output

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from model_zoo.instance_segmentation.forward import output
-from model_zoo.masks import Bits, box_around, pixels
+from model_zoo.masks import box_around
 from model_zoo.object_detection.coco import meant
 from model_zoo.object_detection.pixels import fit
 from model_zoo.postprocess import InstancePostprocess
+from model_zoo.standalone.masks import packed
 from model_zoo.standalone.networks import Run, image_of
 from model_zoo.types import LabelSpace
 
@@ -48,16 +47,8 @@ class Predictor:
                 "label": mask.label,
                 "confidence": score,
                 "box": list(box_around(mask).corners),
-                "mask": {"size": [mask.height, mask.width], "counts": run_lengths(pixels(mask))},
+                "mask": packed(mask),
             }
             for mask, score in zip(decision.masks, decision.scores, strict=True)
         ]
         return {"objects": objects, "width": decision.width, "height": decision.height}
-
-
-def run_lengths(mask: Bits) -> list[int]:
-    """How many pixels follow each other that are none of the object's, then that are, and so on, column by column:
-    https://github.com/cocodataset/cocoapi/blob/master/PythonAPI/pycocotools/mask.py"""
-    flat = mask.T.ravel()
-    changes = np.flatnonzero(np.diff(flat.astype(np.int8), prepend=0))
-    return [int(count) for count in np.diff(np.concatenate([[0], changes, [len(flat)]]))]

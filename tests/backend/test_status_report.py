@@ -10,10 +10,11 @@ import pytest
 from rich.console import Console
 
 from backend.app import create_app
+from backend.jobs.view import JobKind, JobState, JobView
 from backend.settings import Settings
-from backend.status_report import render_status, watch_status
+from backend.status_report import NoAnswer, cancel_job, render_status, watch_status
 from tests.backend.server.running import running
-from tests.backend.server.stand_in import StandInServices, project_status
+from tests.backend.server.stand_in import UID, StandInServices, project_status
 
 PROJECT: dict[str, Any] = {
     "id": 7,
@@ -105,3 +106,23 @@ def test_watching_shows_changes_and_outlives_the_backend(monkeypatch: pytest.Mon
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
     assert text.index("v3") < text.index("v4") < text.index("No backend answers")
+
+
+def test_watching_shows_what_a_job_logs_and_it_can_be_stopped() -> None:
+    running_job = JobView("train-1_1795149789", UID, JobKind.TRAIN, JobState.STARTED, stage="train")
+    services = StandInServices()
+    services.queue.known = {running_job.id: running_job}
+    services.queue.logs = {running_job.id: ["first", "sync: Reading", "train: epoch 2", "train: [b]epoch 3[/b]"]}
+    services.projects = [project_status(), project_status(uid="2.2", id=2, job=None)]
+    console = Console(file=io.StringIO(), width=160)
+    with running(create_app(Settings(), services)) as address:
+        settings = Settings(public_url=address)
+        watch_status(settings, console, lambda number: False)
+        assert cancel_job(settings, running_job.id)["state"] == "canceled"
+        with pytest.raises(NoAnswer, match="has no such job"):
+            cancel_job(settings, "train-9_9")
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert "1: train: [b]epoch 3[/b]" in text
+    assert "first" not in text, "the last lines alone"
+    assert f"prelabel cancel {running_job.id}" in text

@@ -8,8 +8,9 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from model_zoo.average_precision import OVERLAPS
 from model_zoo.boxes import as_array
-from model_zoo.detection_metrics import OVERLAPS, average_precisions, detection_metrics
+from model_zoo.detection_metrics import average_precisions, detection_metrics
 from model_zoo.postprocess import DetectionPostprocess
 from model_zoo.types import Box, Boxes, DetectionOutput, LabelSpace
 

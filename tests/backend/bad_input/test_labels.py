@@ -85,7 +85,8 @@ def test_a_label_that_left_the_config_is_shown_no_more(backend: Backend) -> None
     )
     assert chosen(backend.predict([GOOD], uid, TEXT_CONFIG)[0]) == ["billing"]
     renamed = TEXT_CONFIG.replace('value="billing"', 'value="money"')
-    (entry,) = backend.predict([GOOD], uid, renamed)
-    assert entry["result"] == []
+    gone, stays = backend.predict([GOOD, {"id": 2, "data": {"text": "The train was late"}}], uid, renamed)
+    assert gone["result"] == []
+    assert chosen(stays) == ["travel"], "labels that did not change go on being predicted until there is a new version"
     recalled = TEXT_CONFIG.replace('value="billing"', 'value="money" predicted_values="BILLING, bills"')
     assert chosen(backend.predict([GOOD], uid, recalled)[0]) == ["money"]

@@ -46,7 +46,8 @@ def test_figures() -> None:
     figures = EVALUATION.measure(outputs, truths, process, SPACE)
     assert (figures["items"], figures["accuracy"], figures["token_f1"]) == (2, 0.5, 0.75)
     assert 0 < figures["cider"] <= 10
-    assert figures["token_f1_low"] <= 0.75 <= figures["token_f1_high"]
+    for name in ("accuracy", "token_f1", "cider"):
+        assert figures[f"{name}_low"] <= figures[name] <= figures[f"{name}_high"]
     assert EVALUATION.measure([], [], process, SPACE) == {}
     with pytest.raises(ValueError, match="as many of each"):
         EVALUATION.measure(outputs, [], process, SPACE)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backend.evaluation.average_precision import precision_figures
 from backend.evaluation.detection import DetectionEvaluation
 from backend.evaluation.kinds import EVALUATIONS
+from model_zoo.detection_metrics import rankings
 from model_zoo.postprocess import DetectionPostprocess
 from model_zoo.types import Box, Boxes, DetectionOutput, LabelSpace, TaskKind
+from tests.processes import within
 
 EVALUATION = DetectionEvaluation()
 LABELS = LabelSpace(("car", "sign"))
@@ -86,7 +91,7 @@ def test_measures() -> None:
     assert measured["map50"] == measured["map50_95"] == pytest.approx((car + sign) / 2)
     assert measured["f1"] == pytest.approx(2 / 3)
     assert measured["map50"] >= measured["map50_95"] > 0
-    for name in ("accuracy", "recall", "precision", "f1"):
+    for name in ("accuracy", "recall", "precision", "f1", "map50", "map50_95"):
         assert measured[f"{name}_low"] <= measured[name] <= measured[f"{name}_high"]
     assert {type(value) for value in measured.values()} == {float}
 
@@ -107,3 +112,20 @@ def test_images_without_objects_have_no_average_precision() -> None:
 def test_labels_are_refused() -> None:
     with pytest.raises(TypeError, match="wanted boxes or masks"):
         EVALUATION.edits(frozenset({"car"}), ())
+
+
+def test_many_images_take_no_time() -> None:
+    """A training waits for it, twice."""
+    random = np.random.default_rng(0)
+    outputs, truths = [], []
+    for _ in range(100):
+        corner = random.uniform(0, 400, (300, 2))
+        boxes = np.concatenate([corner, corner + random.uniform(20, 90, (300, 2))], axis=1).astype(np.float32)
+        outputs.append(DetectionOutput(boxes, random.random((300, 2)).astype(np.float32), 500, 500))
+        truths.append(tuple(Box(*map(float, one), label=LABELS.names[at % 2]) for at, one in enumerate(boxes[:10])))
+    usual = DetectionPostprocess.uncalibrated(LABELS)
+    ranked = rankings([usual.candidates(one) for one in outputs], truths, LABELS)
+    begun = time.perf_counter()
+    figures = precision_figures(ranked, len(truths))
+    assert time.perf_counter() - begun < within(1.0)
+    assert 0 < figures["map50_low"] < figures["map50"] < figures["map50_high"] < 1

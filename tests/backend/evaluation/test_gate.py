@@ -99,3 +99,13 @@ def test_equal_models_are_rarely_held_back() -> None:
     for items in (60, 30):
         held = sum(not decide(pair(0.8, 0.8, items, seed)).promote for seed in range(200))
         assert held <= 0.07 * 200
+
+
+def test_where_nothing_is_cross_validated_a_model_that_has_not_learnt_its_examples_is_held_back() -> None:
+    gone_wrong, fine = pair(0.9, 0.3, 40), pair(0.9, 0.9, 40)
+    verdict = decide(pair(0.9, 0.3, 5), None, None, gone_wrong)
+    assert not verdict.promote
+    assert "40 items that the new model has learnt from" in verdict.reason
+    assert decide(pair(0.9, 0.3, 5), None, None, fine).promote
+    assert decide(None, None, None, pair(0.9, 0.0, LEAST - 1)).promote, "of so few nothing is said"
+    assert decide(pair(0.9, 0.9, 30), None, None, gone_wrong).promote, "what neither has learnt from says more"

@@ -75,6 +75,8 @@ def test_figures_of_a_manifest() -> None:
     assert figures["accuracy"] == 0
     assert figures["oks_map50"] == pytest.approx(1.0), "half a mouse is alike enough"
     assert figures["oks_map50_95"] < 0.8
+    for name in ("oks_map50", "oks_map50_95"):
+        assert figures[f"{name}_low"] <= figures[name] <= figures[f"{name}_high"]
     assert figures["visibility_accuracy"] == pytest.approx(5 / 6)
     assert 0.5 <= figures["visibility_accuracy_low"] <= 5 / 6 <= figures["visibility_accuracy_high"] <= 1
     assert figures["precision"] == figures["recall"] == pytest.approx(7 / 9)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from backend.projects.roles import Role
 from backend.settings import Settings
 from backend.store.manifest import ControlVersion
 from backend.store.records import Annotation, Record
-from model_zoo.base import Watch
+from model_zoo.base import Trained, Watch
+from model_zoo.linear.family import LinearFamily
+from model_zoo.types import LabelSpace
 from tests.backend.jobs.laboratory import SAMPLES
 
 UID = "1.1795149789"
@@ -199,3 +202,27 @@ def test_features_are_computed_once(school: School) -> None:
     assert school.encoded == 6
     school.teach(records(8), champion)
     assert school.encoded == 8
+
+
+def test_family_that_cross_validates_nothing_is_judged_by_what_it_has_learnt(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as one from another package: a training that went wrong must not replace what serves."""
+    learnt = LinearFamily.train
+    goes_wrong = False
+
+    def alone(self: LinearFamily, examples: Sequence[Any], labels: LabelSpace, *rest: Any, **more: Any) -> Trained:
+        if goes_wrong:
+            turned = [*examples[1:], examples[0]]
+            examples = [replace(one, labels=other.labels) for one, other in zip(examples, turned, strict=True)]
+        return replace(learnt(self, examples, labels, *rest, **more), out_of_fold=(None,) * len(examples))
+
+    monkeypatch.setattr(LinearFamily, "train", alone)
+    champion = school.champion(records(copies=3))
+    goes_wrong = True
+    taught = school.teach(records(copies=4), champion)
+    assert taught.part is champion
+    assert taught.verdict is not None
+    assert "48 items that the new model has learnt from" in taught.verdict.reason
+    goes_wrong = False
+    assert school.teach(records(copies=4), champion).changed

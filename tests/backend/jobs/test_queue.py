@@ -12,7 +12,7 @@ from rq.serializers import JSONSerializer
 
 from backend.errors import QueueUnavailable, UnknownJob
 from backend.jobs.connection import open_redis
-from backend.jobs.marks import LONGEST_QUIET
+from backend.jobs.marks import LEFT_FOR, LONGEST_QUIET
 from backend.jobs.queue import JobFunctions, Queue, open_queue
 from backend.jobs.view import JobKind, JobState
 
@@ -194,6 +194,35 @@ def test_cancelling_unmarks_and_leaves_the_next_training_free(queue: Queue) -> N
     assert queue.job(view.id).state is JobState.CANCELED
     assert queue.tick(time.time()) == []
     assert queue.train_now(UID).state is JobState.QUEUED
+
+
+def test_what_was_cancelled_is_left_alone_until_something_changes_or_a_training_begins(
+    queue: Queue, redis_connection: redis.Redis
+) -> None:
+    assert not queue.was_cancelled(UID)
+    queue.cancel(queue.train_now(UID).id)
+    assert queue.was_cancelled(UID)
+    assert [queue.is_left(UID, seen) for seen in ("5 labels", "5 labels", "6 labels", "5 labels")] == [
+        True, True, False, True,
+    ]  # fmt: skip
+    assert 0 < redis_connection.ttl(f"prelabel:cancelled:{UID}") <= LEFT_FOR
+    queue.train_now(UID)
+    assert queue.was_cancelled(UID), "it has not begun yet"
+    queue.begin(UID)
+    assert not queue.was_cancelled(UID)
+    assert not queue.is_left(UID, "5 labels")
+
+
+def test_cancelling_what_has_ended_leaves_nothing_alone(queue: Queue, redis_connection: redis.Redis) -> None:
+    view = queue.train_now(UID)
+    queue.begin(UID)
+    end(redis_connection, view.id, "finished")
+    queue.cancel(view.id)
+    assert queue.job(view.id).state is JobState.FINISHED
+    assert not queue.was_cancelled(UID)
+    queue.train_now(UID)
+    queue.forget(UID)
+    assert not queue.was_cancelled(UID)
 
 
 def test_forgetting_a_project_leaves_nothing_to_run(queue: Queue) -> None:

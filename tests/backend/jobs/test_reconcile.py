@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from backend.jobs.policy import Rules
+from backend.jobs.queue import job_id
 from backend.jobs.reconcile import Reconciler
+from backend.jobs.view import JobKind
 from tests.backend.jobs.laboratory import Laboratory
 
 pytestmark = pytest.mark.label_studio
@@ -54,6 +58,28 @@ def test_each_change_makes_one(trained: Laboratory) -> None:
         assert look(trained) == [trained.uid]
         trained.train()
         assert look(trained) == []
+
+
+def test_what_a_person_cancelled_waits_for_a_change_or_an_hour(trained: Laboratory) -> None:
+    queue, connection = trained.parts.queue, trained.parts.redis
+    trained.label(3)
+    assert look(trained) == [trained.uid]
+    queue.tick(time.time() + 1)
+    queue.cancel(job_id(JobKind.TRAIN, trained.uid))
+    connection.delete(f"prelabel:look:{trained.uid}")  # neither the hourly look
+    assert [look(trained) for _ in range(3)] == [[], [], []]
+    assert queue.due() == {}
+
+    connection.expire(f"prelabel:cancelled:{trained.uid}", 0)  # the hour is over
+    assert look(trained) == [trained.uid]
+    queue.tick(time.time() + 1)
+    queue.cancel(job_id(JobKind.TRAIN, trained.uid))
+    assert look(trained) == []
+    trained.label(4)
+    assert look(trained) == [trained.uid], "all that is new since the last training"
+    trained.train()
+    assert trained.snapshot().keys() == {trained.tasks[at] for at in (0, 1, 2, 3, 4)}
+    assert look(trained) == []
 
 
 def test_few_changes_of_much_wait_for_more(trained: Laboratory) -> None:

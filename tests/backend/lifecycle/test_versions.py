@@ -30,7 +30,12 @@ from tests.backend.serving.conftest import Shelf
 UID = "7.1795149789"
 REASON = "Held back: the new model is clearly worse, -0.120."
 METRICS = {"answers": 40.0, "holdout_items": 60.0, "holdout_accuracy": 0.9, "holdout_oks_map50": 0.876}
-INTERVAL = {"holdout_accuracy_low": 0.82, "holdout_accuracy_high": 0.97}
+INTERVAL = {
+    "holdout_accuracy_low": 0.82,
+    "holdout_accuracy_high": 0.97,
+    "holdout_oks_map50_low": 0.81,
+    "holdout_oks_map50_high": 0.92,
+}
 
 
 @pytest.fixture
@@ -60,7 +65,7 @@ def test_the_table_says_what_serves_and_how_good_it_is(settings: Settings) -> No
     text = console.file.getvalue()
     for part in ("v2 (pinned)", "v1", "90% [82%-97%] of 60", "100% of 2, 0.0 edits, 4 s", "12 s, 0.0040", REASON):
         assert part in text
-    assert "OKS mAP50 0.88" in text
+    assert "OKS mAP50 0.88 [0.81-0.92]" in text
     assert "4 s a task with predictions, 8 s without: 50% saved" in text
 
 
