@@ -11,11 +11,12 @@ import secrets
 import socket
 import threading
 import time
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
 
 from backend.dashboard.status import StatusReport
-from backend.errors import InvalidRequest, PrelabelError, QueueUnavailable, StoreError, UnknownProject
+from backend.errors import InvalidConfig, InvalidRequest, PrelabelError, QueueUnavailable, StoreError, UnknownProject
 from backend.interactive.assistant import Assistant
 from backend.interactive.earlier import EarlierTexts
 from backend.interactive.own import OwnModels
@@ -40,6 +41,7 @@ from backend.serving.predict import LAST, Predictor, TaskPrediction
 from backend.serving.swap import SwapListener
 from backend.serving.warmup import WarmUp, exercise
 from backend.settings import Settings
+from model_zoo.errors import ZooError
 
 log = logging.getLogger(__name__)
 
@@ -54,19 +56,20 @@ class Services:
         self.settings = settings
         self._with = build_collaborators(settings)
         self._counters = Counters()
+        self._compiler = Compiler(self._with.forms, self._ask_for_refresh)
         self._pool = Pool(
             self._with.versions,
             self._with.artifacts,
             self._with.families,
             settings.model_memory_bytes,
             on_load=lambda family: self._counters.add("model_loads"),
+            on_first_use=self._compiler.take,
         )
         self._predictor = Predictor(
             self._with.inputs, self._with.roles, lambda reason: self._counters.add("prediction_failures", reason)
         )
         own = OwnModels(self._pool, self._predictor)
         self._assistant = Assistant(self._with.inputs, settings, EarlierTexts(self._with.snapshots), own)
-        self._compiler = Compiler(self._with.forms, self._ask_for_refresh)
         rules = Rules(
             settings.retrain_always_below, settings.retrain_growth, settings.retrain_quiet, settings.retrain_spacing
         )
@@ -259,7 +262,20 @@ class Services:
         record = self._with.records.get(Uid(uid))
         config = parse_config(record.label_config)
         if self._pool.name(uid) != UNTRAINED or any(control.object_tag != "Image" for control in config.controls):
-            exercise(self._pool.get(uid, config))
+            self._await_forms(uid, config)
+            version = self._pool.get(uid, config)
+            self._compiler.offer(uid, version)
+            exercise(version)
+
+    def _await_forms(self, uid: str, config: LabellingConfig) -> None:
+        """Those of shared encoders, which a worker makes once; a network of the project's own is another each time."""
+        current = self._with.versions.current(uid)
+        parts = current.controls if current is not None else {}
+        for control in config.controls:
+            with suppress(InvalidConfig, ZooError):  # `Pool.get` says so
+                encoder = self._with.families.of(control, parts.get(control.name)).encoder()
+                if encoder is not None:
+                    self._compiler.wait_for(encoder.program)
 
     def _look_at_everything(self) -> None:
         """Redis is there (again): events may have been missed, so every project is looked at once."""

@@ -89,6 +89,13 @@ class Show:
         for loaded in self._version.controls.values():
             self._with.forms.make_all(loaded.model.programs())
 
+    def compile_encoders(self) -> None:
+        """Compile those that nobody has on this machine yet: servers that need one need no PyTorch then."""
+        for loaded in self._version.controls.values():
+            encoder = loaded.family.encoder()
+            if encoder is not None and self._with.forms.usable and not self._with.forms.known(encoder.program):
+                self._with.forms.make_all([encoder.program])
+
     def first(self) -> Published:
         """Write the few predictions that people meet next, and let the project show this version as soon as the first
         of them are there."""

@@ -120,7 +120,7 @@ class Training:
             shown = ShownLog(self._with.redis, self._uid)
             thorough = self._with.facts.is_time("thorough", self._uid, THOROUGH_EVERY)
             try:
-                synced = sync.run(self._uid, config, label_studio, shown, thorough=thorough)
+                synced = sync.run(self._uid, config, label_studio, shown, thorough=thorough, total=self._glance.tasks)
             except PrelabelError:
                 if thorough:
                     self._with.facts.not_done("thorough", self._uid)
@@ -275,6 +275,7 @@ class Training:
         with turn.taken():
             show = Show(self._with, self._uid, manifest, config, label_studio, list(synced.records.values()))
             written = show.first().written
+        show.compile_encoders()
         # Not at once: while somebody labels task after task, most of it would be out of date before anybody saw it,
         # and the writing makes Label Studio slow to take the labels.
         self._with.queue.refresh(self._uid, manifest.name, quiet=self._with.settings.refresh_quiet)
