@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import queue
 import secrets
 import socket
 import threading
@@ -47,6 +48,9 @@ log = logging.getLogger(__name__)
 
 TICK = 0.5
 """Seconds between two looks at what is due."""
+COURTESY = 0.1
+"""Seconds after an event in which the training that it sets off is enqueued: a worker forks for it, which would slow
+the rest of the annotator's request that the event was sent in."""
 
 
 class Services:
@@ -73,7 +77,10 @@ class Services:
         rules = Rules(
             settings.retrain_always_below, settings.retrain_growth, settings.retrain_quiet, settings.retrain_spacing
         )
-        self._events = Events(self._with.queue, self._with.facts, self._with.records, self._with.versions, rules)
+        self._hasty: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._events = Events(
+            self._with.queue, self._with.facts, self._with.records, self._with.versions, rules, self._hasty.put
+        )
         self._report = StatusReport(self._with)
         self._warmup = WarmUp(self._load_in_advance)
         self._stop = threading.Event()
@@ -186,6 +193,7 @@ class Services:
     def close(self) -> None:
         """End the background threads."""
         self._stop.set()
+        self._hasty.put("")
         self._look_now.set()
         self._warmup.close()
         self._listener.close()
@@ -306,8 +314,14 @@ class Services:
                 log.exception("Looking for changes failed and is tried again.")
 
     def _tick(self) -> None:
-        while not self._stop.wait(TICK):
+        while not self._stop.is_set():
+            asked_for = self._asked_for()
+            if self._stop.is_set():
+                return
             try:
+                if asked_for:
+                    for uid in asked_for & self._with.queue.due().keys():
+                        self._with.queue.hasten(uid)
                 self._events.retry_missed()
                 self._with.queue.tick(time.time())
             except QueueUnavailable as error:
@@ -316,3 +330,14 @@ class Services:
                 log.warning("Looking for due work failed and is tried again: %s", error)
             except Exception:  # without this thread nothing would be trained again
                 log.exception("Looking for due work failed and is tried again.")
+
+    def _asked_for(self) -> set[str]:
+        """The projects whose trainings events have asked for; waits for one, no longer than a tick."""
+        try:
+            found = {self._hasty.get(timeout=TICK)}
+        except queue.Empty:
+            return set()
+        self._stop.wait(COURTESY)
+        while not self._hasty.empty():
+            found.add(self._hasty.get())
+        return found

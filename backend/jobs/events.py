@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,12 +40,22 @@ class EventOutcome:
 
 
 class Events:
-    """Turns events into marks in the queue; remembers what it could not mark while Redis was away."""
+    """Turns events into marks in the queue; remembers what it could not mark while Redis was away.
+
+    `hasten` is called for a project whose training is due: the queue's own, or what calls that in a moment.
+    """
 
     def __init__(
-        self, queue: Queue, facts: FactBoard, records: ProjectRecords, versions: Versions, rules: Rules
+        self,
+        queue: Queue,
+        facts: FactBoard,
+        records: ProjectRecords,
+        versions: Versions,
+        rules: Rules,
+        hasten: Callable[[str], None] | None = None,
     ) -> None:
         self._queue = queue
+        self._hasten = hasten or queue.hasten
         self._facts = facts
         self._records = records
         self._versions = versions
@@ -129,7 +139,7 @@ class Events:
             due = time.time() + decision.delay
             self._queue.mark(uid, due, postpone=decision.quiet and action in DEBOUNCED)
             if decision.delay == 0:
-                self._queue.hasten(uid)
+                self._hasten(uid)
         version = self._versions.current_name(uid)
         if decision.refresh and version != UNTRAINED:
             self._queue.refresh(uid, version)
