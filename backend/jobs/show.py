@@ -89,12 +89,11 @@ class Show:
         for loaded in self._version.controls.values():
             self._with.forms.make_all(loaded.model.programs())
 
-    def compile_encoders(self) -> None:
-        """Compile those that nobody has on this machine yet: servers that need one need no PyTorch then."""
-        for loaded in self._version.controls.values():
-            encoder = loaded.family.encoder()
-            if encoder is not None and self._with.forms.usable and not self._with.forms.known(encoder.program):
-                self._with.forms.make_all([encoder.program])
+    def lacks_forms(self) -> bool:
+        """Whether a shared encoder is still to be compiled on this machine, which servers wait for."""
+        forms = self._with.forms
+        encoders = [loaded.family.encoder() for loaded in self._version.controls.values()]
+        return forms.usable and any(encoder is not None and not forms.known(encoder.program) for encoder in encoders)
 
     def first(self) -> Published:
         """Write the few predictions that people meet next, and let the project show this version as soon as the first

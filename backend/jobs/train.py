@@ -275,10 +275,10 @@ class Training:
         with turn.taken():
             show = Show(self._with, self._uid, manifest, config, label_studio, list(synced.records.values()))
             written = show.first().written
-        show.compile_encoders()
         # Not at once: while somebody labels task after task, most of it would be out of date before anybody saw it,
-        # and the writing makes Label Studio slow to take the labels.
-        self._with.queue.refresh(self._uid, manifest.name, quiet=self._with.settings.refresh_quiet)
+        # and the writing makes Label Studio slow to take the labels. But the first refresh compiles, too.
+        quiet = 0.0 if show.lacks_forms() else self._with.settings.refresh_quiet
+        self._with.queue.refresh(self._uid, manifest.name, quiet=quiet)
         return (
             f"{manifest.name} serves, taught by {len(synced.records)} labelled tasks; {written} predictions are shown."
         )
