@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 TICK = 0.5
 """Seconds between two looks at what is due."""
 COURTESY = 0.1
-"""Seconds after an event in which the training that it sets off is enqueued: a worker forks for it, which would slow
+"""Seconds after an event after which the training that it sets off is enqueued: a worker forks for it, which would slow
 the rest of the annotator's request that the event was sent in."""
 
 
@@ -314,14 +314,14 @@ class Services:
                 log.exception("Looking for changes failed and is tried again.")
 
     def _tick(self) -> None:
+        asked_for: set[str] = set()
+        wait = TICK
         while not self._stop.is_set():
-            asked_for = self._asked_for()
+            asked_for |= self._asked_for(wait)
             if self._stop.is_set():
                 return
             try:
-                if asked_for:
-                    for uid in asked_for & self._with.queue.due().keys():
-                        self._with.queue.hasten(uid)
+                asked_for, wait = self._hasten(asked_for)
                 self._events.retry_missed()
                 self._with.queue.tick(time.time())
             except QueueUnavailable as error:
@@ -331,13 +331,24 @@ class Services:
             except Exception:  # without this thread nothing would be trained again
                 log.exception("Looking for due work failed and is tried again.")
 
-    def _asked_for(self) -> set[str]:
-        """The projects whose trainings events have asked for; waits for one, no longer than a tick."""
+    def _asked_for(self, wait: float) -> set[str]:
+        """The projects whose trainings events have asked for; waits for one, no longer than so many seconds."""
         try:
-            found = {self._hasty.get(timeout=TICK)}
+            found = {self._hasty.get(timeout=wait)}
         except queue.Empty:
             return set()
         self._stop.wait(COURTESY)
         while not self._hasty.empty():
             found.add(self._hasty.get())
         return found
+
+    def _hasten(self, asked_for: set[str]) -> tuple[set[str], float]:
+        """Enqueue those that are due; the others, and seconds until the next of them is. Raises `QueueUnavailable`."""
+        if not asked_for:
+            return set(), TICK
+        now, due = time.time(), self._with.queue.due()
+        for uid in asked_for & due.keys():
+            if due[uid] <= now:
+                self._with.queue.hasten(uid)
+        later = {uid for uid in asked_for & due.keys() if due[uid] > now}
+        return later, min([TICK, *(due[uid] - now for uid in later)])

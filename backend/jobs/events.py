@@ -42,7 +42,8 @@ class EventOutcome:
 class Events:
     """Turns events into marks in the queue; remembers what it could not mark while Redis was away.
 
-    `hasten` is called for a project whose training is due: the queue's own, or what calls that in a moment.
+    `soon`, where given, is told each project whose training is due now or in a moment, and enqueues it then; without
+    it, what is due now is enqueued at once.
     """
 
     def __init__(
@@ -52,10 +53,10 @@ class Events:
         records: ProjectRecords,
         versions: Versions,
         rules: Rules,
-        hasten: Callable[[str], None] | None = None,
+        soon: Callable[[str], None] | None = None,
     ) -> None:
         self._queue = queue
-        self._hasten = hasten or queue.hasten
+        self._soon = soon
         self._facts = facts
         self._records = records
         self._versions = versions
@@ -138,8 +139,10 @@ class Events:
         if decision.delay is not None:
             due = time.time() + decision.delay
             self._queue.mark(uid, due, postpone=decision.quiet and action in DEBOUNCED)
-            if decision.delay == 0:
-                self._hasten(uid)
+            if self._soon is not None and not decision.quiet:
+                self._soon(uid)
+            elif decision.delay == 0:
+                self._queue.hasten(uid)
         version = self._versions.current_name(uid)
         if decision.refresh and version != UNTRAINED:
             self._queue.refresh(uid, version)
