@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import queue
 import secrets
 import socket
 import threading
@@ -29,6 +28,7 @@ from backend.jobs.queue import Queue
 from backend.jobs.recipe import read_parameters
 from backend.jobs.reconcile import Reconciler
 from backend.jobs.steering import Steering, steer
+from backend.jobs.ticker import Ticker
 from backend.jobs.view import JobView
 from backend.labelstudio.config import LabellingConfig, parse_config
 from backend.labelstudio.connection import learn_hostname
@@ -46,11 +46,8 @@ from model_zoo.errors import ZooError
 
 log = logging.getLogger(__name__)
 
-TICK = 0.5
-"""Seconds between two looks at what is due."""
-COURTESY = 0.1
-"""Seconds after an event after which the training that it sets off is enqueued: a worker forks for it, which would slow
-the rest of the annotator's request that the event was sent in."""
+AGAIN = 0.5
+"""Seconds after which a look at all projects that failed is repeated."""
 
 
 class Services:
@@ -77,14 +74,13 @@ class Services:
         rules = Rules(
             settings.retrain_always_below, settings.retrain_growth, settings.retrain_quiet, settings.retrain_spacing
         )
-        self._hasty: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._ticker = Ticker(self._with.queue)
         self._events = Events(
-            self._with.queue, self._with.facts, self._with.records, self._with.versions, rules, self._hasty.put
+            self._with.queue, self._with.facts, self._with.records, self._with.versions, rules, self._ticker.soon
         )
         self._report = StatusReport(self._with)
         self._warmup = WarmUp(self._load_in_advance)
         self._stop = threading.Event()
-        self._ticker = threading.Thread(target=self._tick, name="prelabel-ticker", daemon=True)
         self._look_now = threading.Event()
         self._reconciler = Reconciler(self._with, rules)
         # Apart from the ticker: a Label Studio that answers slowly must not keep it from what is due.
@@ -186,21 +182,20 @@ class Services:
         """Begin to listen for swaps and to enqueue what is due."""
         self._compiler.start()
         self._listener.start()
-        self._ticker.start()
+        self._ticker.start(self._events.retry_missed)
         self._looker.start()
         self._warmup.start()
 
     def close(self) -> None:
         """End the background threads."""
         self._stop.set()
-        self._hasty.put("")
         self._look_now.set()
         self._warmup.close()
         self._listener.close()
         self._compiler.close()
-        for thread in (self._ticker, self._looker):
-            if thread.is_alive():
-                thread.join(timeout=5)
+        self._ticker.close()
+        if self._looker.is_alive():
+            self._looker.join(timeout=5)
         self._assistant.close()
         self._with.inputs.close()
 
@@ -308,47 +303,7 @@ class Services:
                     self._reconciler.look_at_all()
             except PrelabelError as error:
                 log.warning("Looking for changes failed and is tried again: %s", error)
-                if asked and not self._stop.wait(TICK):
+                if asked and not self._stop.wait(AGAIN):
                     self._look_now.set()
             except Exception:  # without this thread no unannounced change would be found again
                 log.exception("Looking for changes failed and is tried again.")
-
-    def _tick(self) -> None:
-        asked_for: set[str] = set()
-        wait = TICK
-        while not self._stop.is_set():
-            asked_for |= self._asked_for(wait)
-            if self._stop.is_set():
-                return
-            try:
-                asked_for, wait = self._hasten(asked_for)
-                self._events.retry_missed()
-                self._with.queue.tick(time.time())
-            except QueueUnavailable as error:
-                log.debug("Nothing is enqueued while Redis is away: %s", error)
-            except PrelabelError as error:
-                log.warning("Looking for due work failed and is tried again: %s", error)
-            except Exception:  # without this thread nothing would be trained again
-                log.exception("Looking for due work failed and is tried again.")
-
-    def _asked_for(self, wait: float) -> set[str]:
-        """The projects whose trainings events have asked for; waits for one, no longer than so many seconds."""
-        try:
-            found = {self._hasty.get(timeout=wait)}
-        except queue.Empty:
-            return set()
-        self._stop.wait(COURTESY)
-        while not self._hasty.empty():
-            found.add(self._hasty.get())
-        return found
-
-    def _hasten(self, asked_for: set[str]) -> tuple[set[str], float]:
-        """Enqueue those that are due; the others, and seconds until the next of them is. Raises `QueueUnavailable`."""
-        if not asked_for:
-            return set(), TICK
-        now, due = time.time(), self._with.queue.due()
-        for uid in asked_for & due.keys():
-            if due[uid] <= now:
-                self._with.queue.hasten(uid)
-        later = {uid for uid in asked_for & due.keys() if due[uid] > now}
-        return later, min([TICK, *(due[uid] - now for uid in later)])
