@@ -288,11 +288,13 @@ class Pool:
 
         Raises `InvalidConfig`, and `ZooError` where the family's weights are missing.
         """
+        from model_zoo.base import Family
         from model_zoo.postprocess import postprocess_of
 
         chosen = self._families.of(control)
-        encoder = chosen.encoder()
-        if encoder is not None:  # which is going to read the labels' names
+        # Where it answers, it reads the labels' names; others must not be asked for weights that may not be there.
+        answers = type(chosen).untrained is not Family.untrained
+        if answers and (encoder := chosen.encoder()) is not None:
             self._on_first_use(encoder.program)
         labels = CONVERTERS[control.tag].label_space(control)
         model = chosen.untrained(labels)
