@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 
+from backend.allocator import share_arenas
 from backend.errors import PrelabelError
 from backend.processors import bound_threads, serving_threads
 from backend.settings import Settings
@@ -38,6 +39,7 @@ def listen(settings: Settings) -> socket.socket:
 
 def run_server(settings: Settings, listening: socket.socket) -> None:
     """Answer requests on `listening` until SIGTERM or SIGINT."""
+    share_arenas()
     bound_threads(settings.torch_threads or serving_threads())
     import uvicorn
 

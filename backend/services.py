@@ -11,11 +11,12 @@ import secrets
 import socket
 import threading
 import time
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
 
 from backend.dashboard.status import StatusReport
-from backend.errors import InvalidRequest, PrelabelError, QueueUnavailable, StoreError, UnknownProject
+from backend.errors import InvalidConfig, InvalidRequest, PrelabelError, QueueUnavailable, StoreError, UnknownProject
 from backend.interactive.assistant import Assistant
 from backend.interactive.earlier import EarlierTexts
 from backend.interactive.own import OwnModels
@@ -27,6 +28,7 @@ from backend.jobs.queue import Queue
 from backend.jobs.recipe import read_parameters
 from backend.jobs.reconcile import Reconciler
 from backend.jobs.steering import Steering, steer
+from backend.jobs.ticker import Ticker
 from backend.jobs.view import JobView
 from backend.labelstudio.config import LabellingConfig, parse_config
 from backend.labelstudio.connection import learn_hostname
@@ -40,11 +42,12 @@ from backend.serving.predict import LAST, Predictor, TaskPrediction
 from backend.serving.swap import SwapListener
 from backend.serving.warmup import WarmUp, exercise
 from backend.settings import Settings
+from model_zoo.errors import ZooError
 
 log = logging.getLogger(__name__)
 
-TICK = 0.5
-"""Seconds between two looks at what is due."""
+AGAIN = 0.5
+"""Seconds after which a look at all projects that failed is repeated."""
 
 
 class Services:
@@ -54,27 +57,30 @@ class Services:
         self.settings = settings
         self._with = build_collaborators(settings)
         self._counters = Counters()
+        self._compiler = Compiler(self._with.forms, self._ask_for_refresh)
         self._pool = Pool(
             self._with.versions,
             self._with.artifacts,
             self._with.families,
             settings.model_memory_bytes,
             on_load=lambda family: self._counters.add("model_loads"),
+            on_first_use=self._compiler.take,
         )
         self._predictor = Predictor(
             self._with.inputs, self._with.roles, lambda reason: self._counters.add("prediction_failures", reason)
         )
         own = OwnModels(self._pool, self._predictor)
         self._assistant = Assistant(self._with.inputs, settings, EarlierTexts(self._with.snapshots), own)
-        self._compiler = Compiler(self._with.forms, self._ask_for_refresh)
         rules = Rules(
             settings.retrain_always_below, settings.retrain_growth, settings.retrain_quiet, settings.retrain_spacing
         )
-        self._events = Events(self._with.queue, self._with.facts, self._with.records, self._with.versions, rules)
+        self._ticker = Ticker(self._with.queue)
+        self._events = Events(
+            self._with.queue, self._with.facts, self._with.records, self._with.versions, rules, self._ticker.soon
+        )
         self._report = StatusReport(self._with)
         self._warmup = WarmUp(self._load_in_advance)
         self._stop = threading.Event()
-        self._ticker = threading.Thread(target=self._tick, name="prelabel-ticker", daemon=True)
         self._look_now = threading.Event()
         self._reconciler = Reconciler(self._with, rules)
         # Apart from the ticker: a Label Studio that answers slowly must not keep it from what is due.
@@ -176,7 +182,7 @@ class Services:
         """Begin to listen for swaps and to enqueue what is due."""
         self._compiler.start()
         self._listener.start()
-        self._ticker.start()
+        self._ticker.start(self._events.retry_missed)
         self._looker.start()
         self._warmup.start()
 
@@ -187,9 +193,9 @@ class Services:
         self._warmup.close()
         self._listener.close()
         self._compiler.close()
-        for thread in (self._ticker, self._looker):
-            if thread.is_alive():
-                thread.join(timeout=5)
+        self._ticker.close()
+        if self._looker.is_alive():
+            self._looker.join(timeout=5)
         self._assistant.close()
         self._with.inputs.close()
 
@@ -259,7 +265,20 @@ class Services:
         record = self._with.records.get(Uid(uid))
         config = parse_config(record.label_config)
         if self._pool.name(uid) != UNTRAINED or any(control.object_tag != "Image" for control in config.controls):
-            exercise(self._pool.get(uid, config))
+            self._await_forms(uid, config)
+            version = self._pool.get(uid, config)
+            self._compiler.offer(uid, version)
+            exercise(version)
+
+    def _await_forms(self, uid: str, config: LabellingConfig) -> None:
+        """Those of shared encoders, which a worker makes once; a network of the project's own is another each time."""
+        current = self._with.versions.current(uid)
+        parts = current.controls if current is not None else {}
+        for control in config.controls:
+            with suppress(InvalidConfig, ZooError):  # `Pool.get` says so
+                encoder = self._with.families.of(control, parts.get(control.name)).encoder()
+                if encoder is not None:
+                    self._compiler.wait_for(encoder.program)
 
     def _look_at_everything(self) -> None:
         """Redis is there (again): events may have been missed, so every project is looked at once."""
@@ -284,19 +303,7 @@ class Services:
                     self._reconciler.look_at_all()
             except PrelabelError as error:
                 log.warning("Looking for changes failed and is tried again: %s", error)
-                if asked and not self._stop.wait(TICK):
+                if asked and not self._stop.wait(AGAIN):
                     self._look_now.set()
             except Exception:  # without this thread no unannounced change would be found again
                 log.exception("Looking for changes failed and is tried again.")
-
-    def _tick(self) -> None:
-        while not self._stop.wait(TICK):
-            try:
-                self._events.retry_missed()
-                self._with.queue.tick(time.time())
-            except QueueUnavailable as error:
-                log.debug("Nothing is enqueued while Redis is away: %s", error)
-            except PrelabelError as error:
-                log.warning("Looking for due work failed and is tried again: %s", error)
-            except Exception:  # without this thread nothing would be trained again
-                log.exception("Looking for due work failed and is tried again.")

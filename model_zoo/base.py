@@ -53,6 +53,8 @@ class Encoder(ABC):
     """Versioned, as in `minilm_l6_v2.v1`."""
     dimensions: ClassVar[int]
     weights: ClassVar[Weights]
+    at_once: ClassVar[int] = 16
+    """Of models that encode with it; see `Model`."""
 
     def __init__(self, located: Located) -> None:
         self.located = located
@@ -93,6 +95,8 @@ class Model(ABC):
 
     family: type[Family]
     labels: LabelSpace
+    at_once: int = 16
+    """Items that one call of `predict` should get at most: enough to be efficient, few enough to keep a deadline."""
 
     @abstractmethod
     def predict(self, items: Sequence[Item]) -> list[Output]:

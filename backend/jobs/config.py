@@ -16,7 +16,7 @@ def read_config(label_studio: LabelStudio, record: ProjectRecord) -> LabellingCo
     project has by now (in a Label Studio that was set up anew).
     """
     try:
-        project = label_studio.project(record.id)
+        project = label_studio.project(record.id, "created_at", "label_config")
     except LabelStudioError as error:
         if error.status != 404:
             raise

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,12 +40,23 @@ class EventOutcome:
 
 
 class Events:
-    """Turns events into marks in the queue; remembers what it could not mark while Redis was away."""
+    """Turns events into marks in the queue; remembers what it could not mark while Redis was away.
+
+    `soon`, where given, is told each project whose training is due now or in a moment, and enqueues it then; without
+    it, what is due now is enqueued at once.
+    """
 
     def __init__(
-        self, queue: Queue, facts: FactBoard, records: ProjectRecords, versions: Versions, rules: Rules
+        self,
+        queue: Queue,
+        facts: FactBoard,
+        records: ProjectRecords,
+        versions: Versions,
+        rules: Rules,
+        soon: Callable[[str], None] | None = None,
     ) -> None:
         self._queue = queue
+        self._soon = soon
         self._facts = facts
         self._records = records
         self._versions = versions
@@ -128,7 +139,9 @@ class Events:
         if decision.delay is not None:
             due = time.time() + decision.delay
             self._queue.mark(uid, due, postpone=decision.quiet and action in DEBOUNCED)
-            if decision.delay == 0:
+            if self._soon is not None and not decision.quiet:
+                self._soon(uid)
+            elif decision.delay == 0:
                 self._queue.hasten(uid)
         version = self._versions.current_name(uid)
         if decision.refresh and version != UNTRAINED:

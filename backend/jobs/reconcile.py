@@ -63,4 +63,4 @@ class Reconciler:
         return decide(Facts("ANNOTATIONS_CREATED", learnt, max(1, changes)), self._rules).delay
 
     def _seen(self, label_studio: LabelStudio, record: ProjectRecord) -> Glance:
-        return glance(label_studio, record.id, str(label_studio.project(record.id)["label_config"]))
+        return glance(label_studio, record.id, str(label_studio.project(record.id, "label_config")["label_config"]))

@@ -89,6 +89,12 @@ class Show:
         for loaded in self._version.controls.values():
             self._with.forms.make_all(loaded.model.programs())
 
+    def lacks_forms(self) -> bool:
+        """Whether a shared encoder is still to be compiled on this machine, which servers wait for."""
+        forms = self._with.forms
+        encoders = [loaded.family.encoder() for loaded in self._version.controls.values()]
+        return forms.usable and any(encoder is not None and not forms.known(encoder.program) for encoder in encoders)
+
     def first(self) -> Published:
         """Write the few predictions that people meet next, and let the project show this version as soon as the first
         of them are there."""

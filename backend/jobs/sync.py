@@ -58,9 +58,17 @@ class Sync:
         self._policy = policy
 
     def run(
-        self, uid: str, config: LabellingConfig, label_studio: LabelStudio, shown: ShownLog, *, thorough: bool = False
+        self,
+        uid: str,
+        config: LabellingConfig,
+        label_studio: LabelStudio,
+        shown: ShownLog,
+        *,
+        thorough: bool = False,
+        total: int | None = None,
     ) -> Synced:
-        """Read what changed since the last sync; all annotated tasks if `thorough`.
+        """Read what changed since the last sync; all annotated tasks if `thorough`. `total` is the number of tasks in
+        the project, where somebody has asked already.
 
         Raises `LabelStudioError`, `StoreError`.
         """
@@ -70,7 +78,8 @@ class Sync:
         cursor = self._snapshots.index(uid, base.id).cursor if base.id else None
         marks = {task: TaskMark(record.updated_at, len(record.submitted)) for task, record in known.items()}
         changes = changes_since(label_studio, project, cursor, marks, thorough=thorough)
-        return self._take(uid, config, changes, shown.contents, label_studio.totals(project).tasks, base)
+        total = label_studio.totals(project).tasks if total is None else total
+        return self._take(uid, config, changes, shown.contents, total, base)
 
     def take(self, uid: str, config: LabellingConfig, changes: Changes, former: FormerContents, total: int) -> Synced:
         """Judge what was predicted for the changed tasks, and take a snapshot with them. `former` are the earlier

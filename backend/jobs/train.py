@@ -120,7 +120,7 @@ class Training:
             shown = ShownLog(self._with.redis, self._uid)
             thorough = self._with.facts.is_time("thorough", self._uid, THOROUGH_EVERY)
             try:
-                synced = sync.run(self._uid, config, label_studio, shown, thorough=thorough)
+                synced = sync.run(self._uid, config, label_studio, shown, thorough=thorough, total=self._glance.tasks)
             except PrelabelError:
                 if thorough:
                     self._with.facts.not_done("thorough", self._uid)
@@ -276,8 +276,9 @@ class Training:
             show = Show(self._with, self._uid, manifest, config, label_studio, list(synced.records.values()))
             written = show.first().written
         # Not at once: while somebody labels task after task, most of it would be out of date before anybody saw it,
-        # and the writing makes Label Studio slow to take the labels.
-        self._with.queue.refresh(self._uid, manifest.name, quiet=self._with.settings.refresh_quiet)
+        # and the writing makes Label Studio slow to take the labels. But the first refresh compiles, too.
+        quiet = 0.0 if show.lacks_forms() else self._with.settings.refresh_quiet
+        self._with.queue.refresh(self._uid, manifest.name, quiet=quiet)
         return (
             f"{manifest.name} serves, taught by {len(synced.records)} labelled tasks; {written} predictions are shown."
         )

@@ -113,11 +113,14 @@ class LabelStudio:
         """The token's user: `id`, `email` and more."""
         return _object(self._api.get("api/current-user/whoami"))
 
-    def project(self, project: int) -> Json:
-        return _object(self._api.get(f"api/projects/{project}/"))
+    def project(self, project: int, *fields: str) -> Json:
+        """The project, or these fields of it: without its counts it takes a third of the time."""
+        return _object(self._api.get(f"api/projects/{project}/", **_only(fields)))
 
     def update_project(self, project: int, **fields: Any) -> Json:
-        return _object(self._api.patch(f"api/projects/{project}/", fields))
+        """Change `fields`; the project's id and these fields as they are then."""
+        # Label Studio looks for the id in its own answer, to send `PROJECT_UPDATED`.
+        return _object(self._api.patch(f"api/projects/{project}/", fields, **_only(["id", *fields])))
 
     def task(self, task: int) -> Json:
         """One task with all annotations and predictions, and this user's drafts; URIs as they were imported."""
@@ -222,6 +225,10 @@ class LabelStudio:
     def update_webhook(self, webhook: int, **fields: Any) -> Json:
         """Change a webhook. Leaving `actions` out empties them."""
         return _object(self._api.patch(f"api/webhooks/{webhook}/", fields))
+
+
+def _only(fields: Sequence[str]) -> dict[str, str]:
+    return {"include": ",".join(fields)} if fields else {}
 
 
 def _object(answer: Any) -> Json:

@@ -22,22 +22,12 @@ from backend.labelstudio.reachability import (
     label_studio_release,
     webhook_problem,
 )
+from backend.labelstudio.webhook import HINTED, TOLD, names_project, wanted_webhooks
 from backend.settings import Settings
 
 KEPT = ("url", "send_payload", "send_for_all_actions", "actions", "headers")
 """Fields of a webhook that a change must name again: Label Studio empties `actions` otherwise."""
 UNCERTAINTY = "Uncertainty sampling"
-
-ACTIONS = (
-    "ANNOTATION_CREATED",
-    "ANNOTATION_UPDATED",
-    "ANNOTATIONS_CREATED",
-    "ANNOTATIONS_DELETED",
-    "TASKS_CREATED",
-    "TASKS_DELETED",
-    "PROJECT_UPDATED",
-)
-"""The events that matter; each is one request inside an annotator's, so others are not asked for."""
 
 UNTRAINED = "v0"
 """What `/setup` answers before there is a version: live predictions under the backend's title."""
@@ -211,30 +201,25 @@ class _Connecting:
         problem = webhook_problem(url)
         if problem is not None:
             raise LabelStudioError(problem)
-        fields: dict[str, Any] = {
-            "url": url,
-            "headers": self._connection.webhook_headers,
-            "send_payload": True,
-            "send_for_all_actions": False,
-            "actions": list(ACTIONS),
-            "is_active": True,
-        }
-        existing = self._webhook(url)
+        wanted = wanted_webhooks(self._client.project(self._project), url, self._connection.webhook_headers)
+        there = self._webhooks(url)
         try:
-            if existing is None:
-                self._client.create_webhook(project=self._project, **fields)
-            elif any(_differs(existing.get(name), value) for name, value in fields.items()):
-                self._client.update_webhook(int(existing["id"]), **fields)
+            for fields in wanted:
+                existing = next((one for one in there if names_project(one) is names_project(fields)), None)
+                if existing is None:
+                    self._client.create_webhook(project=self._project, **fields)
+                elif any(_differs(existing.get(name), value) for name, value in fields.items()):
+                    self._client.update_webhook(int(existing["id"]), **fields)
         except LabelStudioError as error:
             raise self._explained(error) from None
-        return f"Label Studio sends {len(ACTIONS)} kinds of events to {url}, with our secret."
+        return f"Label Studio sends {len(HINTED) + len(TOLD)} kinds of events to {url}, with our secret."
 
     def _silence_webhook(self) -> str:
         """Label Studio makes one when a backend is added; where it arrives nowhere, annotators wait for it."""
-        existing = self._webhook(f"{self._address}/webhook")
-        if existing is not None and existing["is_active"]:
-            kept = {name: existing[name] for name in KEPT}
-            self._client.update_webhook(int(existing["id"]), **{**kept, "is_active": False})
+        for existing in self._webhooks(f"{self._address}/webhook"):
+            if existing["is_active"]:
+                kept = {name: existing[name] for name in KEPT}
+                self._client.update_webhook(int(existing["id"]), **{**kept, "is_active": False})
         return f"None is used: changes are looked for every {self._settings.polling:g} s."
 
     def _explained(self, error: LabelStudioError) -> LabelStudioError:
@@ -243,15 +228,12 @@ class _Connecting:
             return error
         return LabelStudioError(explain_refusal(error, self._address, self._settings.port), error.status)
 
-    def _webhook(self, url: str) -> Json | None:
-        """Our webhook in the project: at our address, or at the one that the backend had before."""
+    def _webhooks(self, url: str) -> list[Json]:
+        """Our webhooks in the project: those at our address, then those at the one that the backend had before."""
         before = f"{self._replaced.rstrip('/')}/webhook" if self._replaced else url
-        webhooks = [one for one in self._client.webhooks(self._project) if one.get("project") == self._project]
-        for address in (url, before):
-            for one in webhooks:
-                if canonical(str(one["url"])) == canonical(address):
-                    return one
-        return None
+        addresses = list(dict.fromkeys([canonical(url), canonical(before)]))
+        found = [one for one in self._client.webhooks(self._project) if one.get("project") == self._project]
+        return [one for address in addresses for one in found if canonical(str(one["url"])) == address]
 
     def _check_webhook(self) -> str:
         server = self._server

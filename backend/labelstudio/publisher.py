@@ -132,7 +132,7 @@ class Publisher:
         """Make the project show this version's predictions. False while none is stored: Label Studio would refuse."""
         if not self._still_current() or not any(row.version == self._version for row in self._rows.values()):
             return False
-        if self._client.project(self._project).get("model_version") != self._version:
+        if self._client.project(self._project, "model_version").get("model_version") != self._version:
             self._client.update_project(self._project, model_version=self._version)
         return True
 

@@ -74,8 +74,8 @@ class Transport:
     def post(self, path: str, body: Any, **params: Any) -> Any:
         return self.request("POST", path, params=params, body=body)
 
-    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
-        return self.request("PATCH", path, body=body)
+    def patch(self, path: str, body: Mapping[str, Any], **params: Any) -> Any:
+        return self.request("PATCH", path, params=params, body=body)
 
     def delete(self, path: str) -> None:
         self.request("DELETE", path)

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from model_zoo.base import Model
     from model_zoo.types import Item, Output
 
-LARGEST = 16
-"""Items in one call of a model: large enough to be efficient, small enough to keep a deadline."""
 PATIENCE = 0.002
 """Seconds that a batch waits at most for requests that are under way to the same model. A lone request never waits."""
 
@@ -36,8 +34,10 @@ class _Part:
 
 @dataclass(eq=False)
 class _Lane:
-    """The requests for one model. `expected` counts those that are reading their inputs."""
+    """The requests for one model, which gets at most `largest` items in a call. `expected` counts those that are
+    reading their inputs."""
 
+    largest: int
     changed: threading.Condition = field(default_factory=threading.Condition)
     waiting: deque[_Part] = field(default_factory=deque)
     expected: int = 0
@@ -48,7 +48,8 @@ class Batcher:
     """Joins what several threads ask of a model at the same time. While a batch runs the next one gathers, so nobody
     waits for company unless it is announced."""
 
-    def __init__(self, largest: int = LARGEST, patience: float = PATIENCE) -> None:
+    def __init__(self, largest: int | None = None, patience: float = PATIENCE) -> None:
+        """`largest` is in place of what models say."""
         self._largest = largest
         self._patience = patience
         self._guard = threading.Lock()
@@ -99,12 +100,12 @@ class Batcher:
             if not lane.changed.wait(max(until - time.monotonic(), 0)):
                 break
         batch = [lane.waiting.popleft()]
-        while lane.waiting and sum(len(part.items) for part in (*batch, lane.waiting[0])) <= self._largest:
+        while lane.waiting and sum(len(part.items) for part in (*batch, lane.waiting[0])) <= lane.largest:
             batch.append(lane.waiting.popleft())
         return batch
 
     def _room(self, lane: _Lane) -> bool:
-        return sum(len(part.items) for part in lane.waiting) < self._largest
+        return sum(len(part.items) for part in lane.waiting) < lane.largest
 
     def _run(self, model: Model, lane: _Lane, batch: Sequence[_Part]) -> None:
         try:
@@ -116,7 +117,7 @@ class Batcher:
 
     def _lane(self, model: Model) -> _Lane:
         with self._guard:
-            return self._lanes.setdefault(model, _Lane())
+            return self._lanes.setdefault(model, _Lane(self._largest or model.at_once))
 
 
 def _answer(model: Model, batch: Sequence[_Part]) -> None:

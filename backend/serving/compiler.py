@@ -25,6 +25,9 @@ LOOK_EVERY = 1.0
 """Seconds between two looks for a form that is not there yet."""
 ASK_AFTER = 30.0
 """Seconds without a form after which a worker is asked for one: the refresh after a training makes it unasked."""
+AWAITED_FOR = 20.0
+"""Seconds for which a form that a worker of this machine makes and tries is waited for where nobody waits for PyTorch:
+a process that never loads that stays half the size."""
 LOOK_FOR = 300.0
 """Seconds after which no form is expected any more: there is no worker, or it found that there can be none."""
 
@@ -52,11 +55,13 @@ class Compiler:
         ask: Callable[[str, str], None] = lambda uid, version: None,
         look_every: float = LOOK_EVERY,
         ask_after: float = ASK_AFTER,
+        awaited_for: float = AWAITED_FOR,
     ) -> None:
         self._forms = forms
         self._ask = ask
         self._look_every = look_every
         self._ask_after = ask_after
+        self._awaited_for = awaited_for
         self._seen: weakref.WeakSet[Program] = weakref.WeakSet()
         self._wanted: list[_Wanted] = []
         self._guard = threading.Lock()
@@ -86,6 +91,17 @@ class Compiler:
             with self._guard:
                 self._wanted.append(_Wanted(weakref.ref(program), uid, version.name, time.monotonic()))
             self._new.set()
+
+    def take(self, program: Program) -> None:
+        """Have a network that was not run yet begin in its form, if that is known to be good."""
+        self._at_once(program)
+
+    def wait_for(self, program: Program) -> None:
+        """Return once the network has a form, or somebody has run it in PyTorch, or no form is likely to come."""
+        until = time.monotonic() + self._awaited_for
+        while self._forms.usable and not (program.started or self._at_once(program)):
+            if time.monotonic() > until or self._stop.wait(self._look_every):
+                return
 
     def _at_once(self, program: Program) -> bool:
         try:
@@ -119,7 +135,11 @@ class Compiler:
         """Whether there is nothing more to do for it."""
         program, waited = wanted.program(), time.monotonic() - wanted.since
         try:
-            if program is None or not self._forms.usable or waited > LOOK_FOR or self._forms.adopt(program):
+            if program is None or not self._forms.usable or waited > LOOK_FOR:
+                return True
+            # Trying a form takes PyTorch: where that is not loaded, whoever made the form may be about to say.
+            left = waited < self._awaited_for and not program.started and not self._forms.known(program)
+            if not left and self._forms.adopt(program):
                 return True
         except StoreError as error:
             log.warning("A compiled form cannot be read yet: %s", error)

@@ -24,6 +24,7 @@ from model_zoo.errors import ZooError
 if TYPE_CHECKING:
     from model_zoo.base import Family, Model
     from model_zoo.postprocess import Postprocess
+    from model_zoo.programs.program import Program
 
 log = logging.getLogger(__name__)
 
@@ -85,12 +86,16 @@ class Pool:
         families: Families,
         budget: int,
         on_load: Callable[[str], None] = lambda family: None,
+        on_first_use: Callable[[Program], None] = lambda program: None,
     ) -> None:
+        """`on_load` is told the family of each model that is loaded, `on_first_use` a network before it is first run
+        in loading."""
         self._versions = versions
         self._artifacts = artifacts
         self._families = families
         self._budget = budget
         self._on_load = on_load
+        self._on_first_use = on_first_use
         self._loaded: OrderedDict[str, LoadedVersion] = OrderedDict()
         self._checked: dict[str, float] = {}
         self._untrained: OrderedDict[str, LoadedVersion] = OrderedDict()
@@ -283,9 +288,14 @@ class Pool:
 
         Raises `InvalidConfig`, and `ZooError` where the family's weights are missing.
         """
+        from model_zoo.base import Family
         from model_zoo.postprocess import postprocess_of
 
         chosen = self._families.of(control)
+        # Where it answers, it reads the labels' names; others must not be asked for weights that may not be there.
+        answers = type(chosen).untrained is not Family.untrained
+        if answers and (encoder := chosen.encoder()) is not None:
+            self._on_first_use(encoder.program)
         labels = CONVERTERS[control.tag].label_space(control)
         model = chosen.untrained(labels)
         postprocess = postprocess_of(chosen.task).uncalibrated(labels, chosen.untrained_threshold)

@@ -17,7 +17,7 @@ from backend.converters.remarks import places_of
 from backend.errors import MediaError, PrelabelError
 from backend.labelstudio.config import Control, LabellingConfig
 from backend.projects.roles import RolePolicy, draw, role
-from backend.serving.batcher import LARGEST, Batcher
+from backend.serving.batcher import Batcher
 from backend.serving.inputs import InputReader, data_of
 from backend.serving.pool import LoadedControl, LoadedVersion
 
@@ -171,7 +171,7 @@ class Predictor:
                     draft.problems.append(Problem("media" if isinstance(item, MediaError) else "task", str(item)))
                 else:
                     batch.append((draft, _asked(control, draft, item)))
-                if len(batch) == LARGEST:
+                if len(batch) == loaded.model.at_once:
                     self.decide(control, loaded, batch)
                     batch = []
             self.decide(control, loaded, batch)

@@ -25,6 +25,7 @@ class LinearModel(Model):
         self.family = type(owner)
         self.labels = labels
         self.head = head
+        self.at_once = owner.encoder_kind.at_once
         self._owner = owner
 
     def predict(self, items: Sequence[Item]) -> list[Output]:

@@ -30,6 +30,8 @@ class MiniLM(Encoder):
 
     architecture: ClassVar[str] = "minilm_l6_v2.v1"
     dimensions: ClassVar[int] = 384
+    at_once: ClassVar[int] = 32
+    """More than of images: texts of like length are put together, which takes some to choose from."""
     weights: ClassVar[Weights] = Weights(
         name="all-MiniLM-L6-v2",
         files=("model.safetensors", "tokenizer.json"),

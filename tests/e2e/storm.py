@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import httpx
 
-from backend.labelstudio.connect import ACTIONS
+from backend.labelstudio.webhook import HINTED, TOLD
 from tests.e2e.backend_process import BackendProcess
 from tests.e2e.ticket_labelling import Labelling
 from tests.processes import children, kill, parent
@@ -74,7 +74,7 @@ def rage(backend: BackendProcess, labelling: Labelling, events: int, seed: int) 
             if number % EVERY == 0:
                 labelling.label()
                 continue
-            body = {"action": chance.choice(ACTIONS), "project": project}
+            body = {"action": chance.choice(HINTED + TOLD), "project": project}
             try:
                 client.post("/webhook", json=body)
             except httpx.TransportError:  # Label Studio does not send it again either

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from backend.labelstudio.payloads import WebhookEvent, parse
+from backend.labelstudio.webhook import PROJECT_HEADER, with_project
 from backend.server.answers import Answer
 from backend.server.bodies import JsonBody
 from backend.server.calls import CallsOfApp
@@ -13,7 +14,8 @@ router = APIRouter()
 
 
 @router.post("/webhook")
-async def webhook(body: JsonBody, calls: CallsOfApp) -> Answer:
+async def webhook(body: JsonBody, request: Request, calls: CallsOfApp) -> Answer:
+    body = with_project(body, request.headers.get(PROJECT_HEADER))
     event = parse(WebhookEvent, body)
     outcome = await calls.quick(calls.services.event, event.action, body)
     # 201 for what changes nothing, too: that is what senders of the reference backend's protocol expect.

@@ -16,9 +16,10 @@ import pytest
 from pydantic import SecretStr
 
 from backend.demo.label_studio import free_port
-from backend.labelstudio.connect import ACTIONS, Hop, connect_projects
+from backend.labelstudio.connect import Hop, connect_projects
 from backend.labelstudio.connection import recall
 from backend.labelstudio.reachability import webhook_problem
+from backend.labelstudio.webhook import HINTED, PROJECT_HEADER, TOLD
 from backend.settings import Settings
 from tests.label_studio import LabelStudioInstance, TestProject, start_instance
 
@@ -140,11 +141,15 @@ def test_connecting_sets_everything_and_checks_each_hop(
     assert (backend["url"], backend["title"], backend["is_interactive"]) == (ours.url, "Prelabel", True)
     found = project.get()
     assert (found["sampling"], found["model_version"]) == ("Uncertainty sampling", "Prelabel")
-    (webhook,) = webhooks(project)
+    told, hinted = sorted(webhooks(project), key=lambda one: not one["send_payload"])
     kept = recall(wanted)
     assert kept is not None
-    assert webhook["headers"] == {"Authorization": f"Bearer {kept.webhook_secret}"}
-    assert (sorted(webhook["actions"]), webhook["send_for_all_actions"]) == (sorted(ACTIONS), False)
+    secret = {"Authorization": f"Bearer {kept.webhook_secret}"}
+    assert (told["headers"], sorted(told["actions"])) == (secret, sorted(TOLD))
+    assert hinted["headers"] == {**secret, PROJECT_HEADER: f"{project.id} {found['created_at']}"}
+    assert (sorted(hinted["actions"]), hinted["send_payload"]) == (sorted(HINTED), False)
+    assert not told["send_for_all_actions"]
+    assert not hinted["send_for_all_actions"]
     assert ours.setups[-1]["project"].startswith(f"{project.id}.")
 
 
@@ -173,7 +178,7 @@ def test_a_backend_that_was_added_by_hand_and_moved_is_taken_over(
         assert failed(connect_projects(settings(label_studio, ours, tmp_path), [project.id])) == {}
 
     assert [one["url"] for one in backends(project)] == [ours.url]
-    assert [one["url"] for one in webhooks(project)] == [f"{ours.url}/webhook"]
+    assert [one["url"] for one in webhooks(project)] == [f"{ours.url}/webhook"] * 2
 
 
 def test_the_project_shows_the_version_that_it_has(

@@ -8,6 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from backend.jobs.view import JobKind, JobState, JobView
+from backend.labelstudio.webhook import PROJECT_HEADER
 from tests.backend.server.stand_in import CONFIG, UID, Outcome, StandInServices, project_status
 
 
@@ -70,6 +71,21 @@ def test_webhook_passes_the_whole_event_on(client: TestClient, services: StandIn
     assert answer.status_code == 201
     assert answer.json() == {"status": "accepted", "message": "noted", "job": "train-1_1795149789"}
     assert services.calls == [("event", "ANNOTATION_CREATED", body)]
+
+
+def test_webhook_takes_the_project_from_the_header_where_an_event_has_none(
+    client: TestClient, services: StandInServices
+) -> None:
+    headers = {PROJECT_HEADER: "7 2026-11-20T06:27:00.123456Z"}
+    assert client.post("/webhook", json={"action": "ANNOTATION_CREATED"}, headers=headers).status_code == 201
+    project = {"id": 7, "created_at": "2026-11-20T06:27:00.123456Z"}
+    assert services.calls == [("event", "ANNOTATION_CREATED", {"action": "ANNOTATION_CREATED", "project": project})]
+
+    told = {"action": "PROJECT_UPDATED", "project": {"id": 1}}
+    client.post("/webhook", json=told, headers=headers)
+    assert services.calls[-1] == ("event", "PROJECT_UPDATED", told)
+    odd = client.post("/webhook", json={"action": "ANNOTATION_CREATED"}, headers={PROJECT_HEADER: "../../x"})
+    assert odd.status_code == 400
 
 
 def test_webhook_takes_a_project_without_annotation(client: TestClient, services: StandInServices) -> None:

@@ -167,6 +167,29 @@ def test_a_known_form_is_taken_before_pytorch_is_loaded(compiler: Compiler, form
     assert fresh.form == "openvino"
 
 
+def test_nobody_loads_pytorch_while_a_worker_makes_the_form(compiler: Compiler, forms: Forms) -> None:
+    waiting = program(module=lambda: pytest.fail("PyTorch's form was built"))
+    compiler.offer("1.2", version(waiting))
+    thread = threading.Thread(target=compiler.wait_for, args=(waiting,))
+    thread.start()
+    forms.make(program())
+    thread.join(10)
+    assert waiting.form == "openvino"
+
+
+@pytest.mark.parametrize("run_meanwhile", [True, False])
+def test_a_form_that_does_not_come_is_not_waited_for_long(forms: Forms, run_meanwhile: bool) -> None:
+    patient = Compiler(forms, look_every=0.02, awaited_for=600.0 if run_meanwhile else 0.1)
+    waiting = program()
+    thread = threading.Thread(target=patient.wait_for, args=(waiting,))
+    thread.start()
+    if run_meanwhile:
+        waiting(ONES)
+    thread.join(10)
+    assert not thread.is_alive()
+    assert waiting.form == PYTORCH
+
+
 def test_a_version_that_left_memory_is_forgotten(compiler: Compiler) -> None:
     compiler.offer("1.2", version(program("gone")))
     assert soon(lambda: compiler._pending() == [])

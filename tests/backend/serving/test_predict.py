@@ -14,7 +14,6 @@ import pytest
 from backend.labelstudio.config import parse_config
 from backend.labelstudio.media import MediaCache, MediaFetcher, MediaLimits
 from backend.projects.roles import Role, RolePolicy, role
-from backend.serving.batcher import LARGEST
 from backend.serving.inputs import InputReader
 from backend.serving.pool import LoadedControl, LoadedVersion
 from backend.serving.predict import LAST, Predictor, TaskPrediction
@@ -101,7 +100,7 @@ def by_number(text: str) -> float:
 
 
 def test_many_tasks_come_back_in_order(predictor: Predictor) -> None:
-    texts = [str(number) for number in range(3 * LARGEST + 5)]
+    texts = [str(number) for number in range(3 * TinyModel.at_once + 5)]
     given = version(first=by_number)
     predictions = predictor.predict(CONFIG, given, tasks(*texts), never())
     assert [prediction.result[0]["score"] for prediction in predictions] == pytest.approx(
@@ -110,7 +109,7 @@ def test_many_tasks_come_back_in_order(predictor: Predictor) -> None:
     assert {prediction.model_version for prediction in predictions} == {"v4"}
     model = given.controls["first"].model
     assert isinstance(model, TinyModel)
-    assert model.batches == [LARGEST, LARGEST, LARGEST, 5]
+    assert model.batches == [TinyModel.at_once, TinyModel.at_once, TinyModel.at_once, 5]
 
 
 def test_no_task_gives_no_entry(predictor: Predictor) -> None:
@@ -152,7 +151,7 @@ def test_what_is_not_reached_in_time_is_empty(predictor: Predictor, kinds: list[
 
     deadline = time.monotonic() + 0.1
     predictions = predictor.predict(CONFIG, version(first=slow), tasks(*map(str, range(200))), deadline)
-    assert time.monotonic() < deadline + 2 * LARGEST * 0.02 + 0.5
+    assert time.monotonic() < deadline + 2 * TinyModel.at_once * 0.02 + 0.5
     reached = [bool(prediction.result) for prediction in predictions]
     assert len(reached) == 200
     assert reached == sorted(reached, reverse=True)  # the first ones, and no holes
