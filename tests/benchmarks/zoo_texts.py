@@ -1,8 +1,9 @@
 """Few labelled texts (`banking77`, its own test set): `python -m tests.benchmarks.zoo --only texts`
 
-Beside them TF-IDF with logistic regression, and SetFit on the same MiniLM weights. SetFit learns from `ITERATIONS` positive and as many negative pairs a text, as its paper and the documentation of its
-training have them, in `MOST` steps of 16 pairs at most, which is all of it at 1 a class. Seconds are those of training
-alone, of ours with the reading of the labelled texts and the fitting of what is shown.
+Beside them TF-IDF with logistic regression, and SetFit on the same MiniLM weights. SetFit learns from `ITERATIONS`
+positive and as many negative pairs a text, as its paper and the documentation of its training have them, in `MOST`
+steps of 16 pairs at most, which is all of it at 1 a class. Seconds are those of training alone, of ours with the
+reading of the labelled texts and the fitting of what is shown.
 """
 
 from __future__ import annotations
