@@ -1,0 +1,24 @@
+"""What is read of a span: itself, and then the words around it, which tell what it is as well."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from model_zoo.named_entities.words import read_whole
+from model_zoo.types import Box, Input, Item
+
+AROUND = 60
+"""Characters that are read before and behind a span."""
+
+
+def passages(source: Input | None, spans: Sequence[Box]) -> list[Item]:
+    """Each span as an encoder of texts takes it. Raises `UnreadableInput`."""
+    if not spans:
+        return []
+    text, found = read_whole(source), []
+    for span in spans:
+        start = min(max(int(span.left), 0), len(text))
+        end = min(max(int(span.right), start), len(text))
+        before, behind = text[max(start - AROUND, 0) : start], text[end : end + AROUND]
+        found.append(Item(f"{text[start:end]} : {before}{text[start:end]}{behind}"))
+    return found
