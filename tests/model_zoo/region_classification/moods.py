@@ -32,10 +32,7 @@ def examples() -> list[RemarkExample]:
 
 _PLACES = (Box(0, 0, 1, 1, ""), Box(3, 0, 100_000, 1, ""), Box(500_000, 0, 500_001, 1, ""))
 HOSTILE = [
-    *(
-        RegionItem(text, regions=_PLACES)
-        for text in ("", "🙂", "x" * 100_000, "שלום Ada", "\ud800 half", "\x00\x1e")
-    ),
+    *(RegionItem(text, regions=_PLACES) for text in ("", "🙂", "x" * 100_000, "שלום Ada", "\ud800 half", "\x00\x1e")),
     RegionItem("of nobody"),
     Item("nothing is asked"),
 ]
