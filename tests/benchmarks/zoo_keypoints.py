@@ -1,4 +1,4 @@
-"""What few labelled frames teach about points: `python -m tests.benchmarks.zoo --only keypoints`
+"""What few labelled frames teach about points: `python -m tests.benchmarks.zoo --only mouse --only people`
 
 On a mouse with four points that COCO does not have (`kpt_mouse`, 40 frames held out), and on the people of `coco_mini`,
 whose points the pretrained network knows, with some hidden. Each size over several draws of the training frames, median
@@ -60,11 +60,11 @@ def trial(name: str, count: int, seed: int) -> Trial:
     return Trial(own, {ULTRALYTICS: usual}, cost.peak, on_disk(trained.model))
 
 
-def measure(quick: bool = False, seeds: int = 5) -> list[Row]:
-    """The table's rows; `quick` is one draw of ten frames of the mouse, whose figures mean little."""
+def measure(name: str, quick: bool, seeds: int) -> list[Row]:
+    """The table's rows of one set; `quick` is one draw of ten frames, whose figures mean little."""
     kind = _family()
-    parts = [(name, count) for name in DATA for count in COUNTS][: 1 if quick else None]
-    jobs = [(*part, seed) for part in reversed(parts) for seed in range(seeds)]
+    counts = COUNTS[:1] if quick else COUNTS
+    jobs = [(name, count, seed) for count in reversed(counts) for seed in range(seeds)]
     found = dict(zip(jobs, tried(trial, jobs), strict=True))
     split = _split(PEOPLE)
     model = kind.untrained(split.labels)
@@ -75,11 +75,11 @@ def measure(quick: bool = False, seeds: int = 5) -> list[Row]:
     speed, how = serving_costs(model, landscape[:AT_ONCE])
     return [
         Row(
-            f"{name}, {count} frames", what, [found[job] for job in jobs if job[:2] == (name, count)], speed,
+            f"{name}, {count} frames", what, [found[job] for job in jobs if job[1] == count], speed,
             network_on_disk(kind), judged=what == MEASURES[0],
             note=f"{how}{f'; {before}' if name == PEOPLE else ''}" if what == MEASURES[0] else "",
         )
-        for name, count in parts
+        for count in counts
         for what in MEASURES
         if name != PEOPLE or what != "map50_by_ultralytics"
     ]  # fmt: skip

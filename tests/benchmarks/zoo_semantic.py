@@ -1,4 +1,4 @@
-"""What few painted images teach a U-Net: `python -m tests.benchmarks.zoo --only semantic`
+"""What few painted images teach a U-Net: `python -m tests.benchmarks.zoo --only semantic --only photographs`
 
 Mean overlap (mIoU) after 5 and 20 images: of pedestrians and the rest (`seg_pennfudan`), and of five kinds of things
 and the rest in photographs (`coco_mini`, masks of one kind joined). Beside it the same network trained as
@@ -41,7 +41,7 @@ MEASURES = ("miou", "f1")
 LIBRARY = "the library's own"
 RATE, BATCH = 2e-4, 8
 """Of the library's own example (`examples/binary_segmentation_intro.ipynb`)."""
-THINGS = {"person": "person", "animal": "animal", "vehicle": "vehicle", "food": "food", "furniture": "furniture"}
+LABELS = {"person": "person", "animal": "animal", "vehicle": "vehicle", "food": "food", "furniture": "furniture"}
 """Super-categories of COCO with labels of ours."""
 
 Examples = list[SegmentationExample]
@@ -62,7 +62,7 @@ def things() -> tuple[LabelSpace, Examples]:
     root, examples = shared("coco_mini"), []
     for file in sorted((root / "annotations").glob("instances_*.json")):
         content = json.loads(file.read_text())
-        kinds = {one["id"]: THINGS.get(one["supercategory"]) for one in content["categories"]}
+        kinds = {one["id"]: LABELS.get(one["supercategory"]) for one in content["categories"]}
         for image in content["images"]:
             size = (image["width"], image["height"])
             found = []
@@ -78,10 +78,11 @@ def things() -> tuple[LabelSpace, Examples]:
             path = next(root.rglob(image["file_name"]), None)
             if path is not None and masks:
                 examples.append(SegmentationExample(Item(path), map_of(masks, size)))
-    return LabelSpace(tuple(THINGS.values())), examples
+    return LabelSpace(tuple(LABELS.values())), examples
 
 
-SETS = {"pennfudan": pedestrians, "coco_mini": things}
+PEDESTRIANS, THINGS = "pennfudan", "coco_mini"
+SETS = {PEDESTRIANS: pedestrians, THINGS: things}
 
 
 def judge(model: Model, test: Sequence[SegmentationExample], process: SegmentationPostprocess) -> dict[str, float]:
@@ -131,22 +132,22 @@ def default(
     return judge(UnetModel(kind, labels, network, SIDE, True), test, SegmentationPostprocess.uncalibrated(labels))
 
 
-def measure(quick: bool, seeds: int) -> list[Row]:
-    """The table's rows; with `quick` of one draw of five images of one set, on few of those held out."""
+def measure(name: str, quick: bool, seeds: int) -> list[Row]:
+    """The table's rows of one set; with `quick` of one draw of five images, on few of those held out."""
     kind = _family()
-    parts = [(name, count) for name in SETS for count in SIZES][: 1 if quick else None]
-    jobs = [(*part, seed, quick) for part in reversed(parts) for seed in range(seeds)]
+    counts = SIZES[:1] if quick else SIZES
+    jobs = [(name, count, seed, quick) for count in reversed(counts) for seed in range(seeds)]
     found = dict(zip(jobs, tried(trial, jobs), strict=True))
-    labels, _, test = _split("pennfudan", False)
+    labels, _, test = _split(PEDESTRIANS, False)
     model = UnetModel(kind, labels, kind.begun(len(labels) + 1), SIDE, True)
     landscape = [one.item for one in test if one.map.width > one.map.height]
     speed, how = serving_costs(model, landscape[:AT_ONCE])
     return [
         Row(
-            f"{name}, {count} images", what, [found[job] for job in jobs if job[:2] == (name, count)], speed,
+            f"{name}, {count} images", what, [found[job] for job in jobs if job[1] == count], speed,
             network_on_disk(kind), judged=what == MEASURES[0], note=how if what == MEASURES[0] else "",
         )
-        for name, count in parts
+        for count in counts
         for what in MEASURES
     ]  # fmt: skip
 
