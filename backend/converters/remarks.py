@@ -73,10 +73,10 @@ def _around_point(region: Mapping[str, Any]) -> Box | None:
 
 def _around_span(region: Mapping[str, Any]) -> Box | None:
     value = region.get("value")
-    ends = [value.get(name) for name in ("start", "end")] if isinstance(value, Mapping) else []
-    if not all(isinstance(end, int) for end in ends) or not 0 <= ends[0] < ends[1]:
+    start, end = (value.get("start"), value.get("end")) if isinstance(value, Mapping) else (None, None)
+    if not isinstance(start, int) or not isinstance(end, int) or not 0 <= start < end:
         return None
-    return Box(ends[0], 0, ends[1], 1, "")
+    return Box(start, 0, end, 1, "")
 
 
 def _around_mask(read: Callable[[Mapping[str, Any], str], Mask | None]) -> Callable[[Mapping[str, Any]], Box | None]:

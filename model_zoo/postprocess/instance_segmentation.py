@@ -142,7 +142,9 @@ def cells(output: InstanceOutput, rows: npt.NDArray[np.int64]) -> FloatArray:
     across, down = np.arange(wide) + 0.5, np.arange(high) + 0.5
     columns = (across >= edges[:, 0]) & (across <= edges[:, 2])
     lines = (down >= edges[:, 1]) & (down <= edges[:, 3])
-    inside = (pictures > 0) & (lines[:, :, None] & columns[:, None, :]).reshape(len(rows), high * wide)
+    inside: npt.NDArray[np.bool_] = (pictures > 0) & (lines[:, :, None] & columns[:, None, :]).reshape(
+        len(rows), high * wide
+    )
     return inside.astype(np.float32)
 
 

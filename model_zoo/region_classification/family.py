@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -14,13 +15,16 @@ from model_zoo.image_classification.efficientnet_lite0_linear import EfficientNe
 from model_zoo.linear.family import LinearFamily
 from model_zoo.recipes import Recipe
 from model_zoo.region_classification.crops import crops
-from model_zoo.region_classification.model import RegionModel, Shown
+from model_zoo.region_classification.model import RegionModel
 from model_zoo.region_classification.passages import passages
 from model_zoo.text_classification.minilm_linear import MiniLMLinear
 from model_zoo.types import (
+    Box,
     ClassificationExample,
     ClassificationOutput,
     Example,
+    Input,
+    Item,
     LabelSpace,
     Output,
     RegionOutput,
@@ -34,7 +38,10 @@ class RegionFamily(Family):
     """A new one names its classifier of whole items, and says what that is shown of a region."""
 
     classifier: ClassVar[type[LinearFamily]]
-    shown: ClassVar[Shown]
+
+    @abstractmethod
+    def shown(self, source: Input | None, regions: Sequence[Box]) -> list[Item]:
+        """What the classifier is shown of each region of an item. Raises `UnreadableInput`."""
 
     def encoder(self) -> Encoder | None:
         """None for the item as a whole, whose features say nothing of a region."""
@@ -88,7 +95,9 @@ class RegionLinearV1(RegionFamily):
     licence: ClassVar[str] = EfficientNetLite0Linear.licence
     weights: ClassVar[tuple[Weights, ...]] = EfficientNetLite0Linear.weights
     classifier: ClassVar[type[LinearFamily]] = EfficientNetLite0Linear
-    shown: ClassVar[Shown] = staticmethod(crops)
+
+    def shown(self, source: Input | None, regions: Sequence[Box]) -> list[Item]:
+        return crops(source, regions)
 
 
 class SpanLinearV1(RegionFamily):
@@ -99,7 +108,9 @@ class SpanLinearV1(RegionFamily):
     licence: ClassVar[str] = MiniLMLinear.licence
     weights: ClassVar[tuple[Weights, ...]] = MiniLMLinear.weights
     classifier: ClassVar[type[LinearFamily]] = MiniLMLinear
-    shown: ClassVar[Shown] = staticmethod(passages)
+
+    def shown(self, source: Input | None, regions: Sequence[Box]) -> list[Item]:
+        return passages(source, regions)
 
 
 def _joined(example: RemarkExample, rows: Sequence[Output | None]) -> Output | None:

@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from model_zoo.base import Model
-from model_zoo.types import Box, ClassificationOutput, Input, Item, Output, RegionItem, RegionOutput
+from model_zoo.types import ClassificationOutput, Item, Output, RegionItem, RegionOutput
 
 if TYPE_CHECKING:
     from model_zoo.programs.program import Program
     from model_zoo.region_classification.family import RegionFamily
 
 
-Shown = Callable[[Input | None, Sequence[Box]], list[Item]]
-"""What a classifier is shown of each region of an item. Raises `UnreadableInput`."""
-
-
 class RegionModel(Model):
     """A classifier that is shown regions. An item that asks about none gets an empty answer."""
 
     def __init__(self, owner: RegionFamily, classifier: Model) -> None:
-        self._shown = owner.shown
         self.family = type(owner)
         self.labels = classifier.labels
         self.classifier = classifier
+        self._owner = owner
 
     def predict(self, items: Sequence[Item]) -> list[Output]:
         regions = [item.regions if isinstance(item, RegionItem) else () for item in items]
-        shown = [part for item, boxes in zip(items, regions, strict=True) for part in self._shown(item.input, boxes)]
+        shown = [
+            part for item, boxes in zip(items, regions, strict=True) for part in self._owner.shown(item.input, boxes)
+        ]
         answers = self.classifier.predict(shown)
         rows = [answer.probabilities for answer in answers if isinstance(answer, ClassificationOutput)]
         table = np.stack(rows) if rows else np.empty((0, len(self.labels)), np.float32)

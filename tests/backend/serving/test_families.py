@@ -53,7 +53,8 @@ ASKED = {
 def test_every_family_can_be_chosen_by_name(kind: type[Family]) -> None:
     asked = control(f'prelabel_model="{kind.name}"', *ASKED[kind.task])
     if kind.task in (TaskKind.REGION_CLASSIFICATION, TaskKind.SPAN_CLASSIFICATION):
-        asked = replace(asked, about=(control("", ASKED[kind.task][0], "Labels"),))
+        marks = {"Image": "RectangleLabels", "Text": "Labels"}[asked.object_tag]
+        asked = replace(asked, about=(control("", asked.object_tag, marks),))
     assert Families().of(asked).name == kind.name
 
 

@@ -70,6 +70,8 @@ def test_a_passage_is_the_span_and_what_is_around_it() -> None:
     text = f"{'before ' * 20}Ada Byron{' behind' * 20}"
     (passage,) = passages(text, [Box(140, 0, 149, 1, "")])
     assert passage.input == f"Ada Byron : {text[140 - AROUND : 149 + AROUND]}"
+    (inner,) = passages("It rained. Ada, at 3.15, smiled! She left.", [Box(11, 0, 14, 1, "")])
+    assert inner.input == "Ada :  Ada, at 3.15, smiled"
     assert passages("short", [Box(2, 0, 90, 1, "")])[0].input == "ort : short"
     assert passages(None, []) == []
     with pytest.raises(UnreadableInput, match="wanted a text"):
