@@ -2,8 +2,8 @@
 
 Prints a table a part, and appends it to `tests/benchmarks/RESULTS.md` as soon as the part ends. Needs the shared data,
 and for masks and points the weights in PRELABEL_WEIGHTS_DIR; wants the machine for itself. Peers that are no dependency
-of ours are installed in environments of their own (`tests.benchmarks.peers`). Detection has a benchmark of its own, and
-`photographs`, maps of five kinds of things, is measured where it is asked for alone.
+of ours are installed in environments of their own (`tests.benchmarks.peers`). Detection has a benchmark of its own.
+Only where they are asked for: `photographs`, maps of five kinds of things, and `setfit`, with all its steps.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ class Part:
 PARTS: Mapping[str, Part] = {
     "signs": Part(zoo_signs.measure, 2),
     "texts": Part(zoo_texts.measure, 8),
+    "setfit": Part(zoo_texts.whole, 25, asked=True),
     "entities": Part(zoo_entities.measure, 5),
     "segmentation": Part(zoo_segmentation.measure, 6),
     "semantic": Part(partial(zoo_semantic.measure, zoo_semantic.PEDESTRIANS), 8),
@@ -66,7 +67,7 @@ def main() -> None:
     missed = []
     for name in arguments.only or [name for name, part in PARTS.items() if not part.asked]:
         part, machine, begun = PARTS[name], describe(), time.monotonic()
-        print(f"\n{name}: about {part.minutes * seeds / 5:.1f} minutes on two quiet processors", flush=True)
+        print(f"\n{name}: about {part.minutes:.0f} minutes with five draws on two quiet processors", flush=True)
         rows = part.measure(arguments.quick, seeds)
         minutes = (time.monotonic() - begun) / 60
         print(f"\n{name}, {minutes:.1f} minutes\n\n{table(rows)}", flush=True)
