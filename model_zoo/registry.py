@@ -18,7 +18,7 @@ from model_zoo.keypoints.family import YoloPoseV1
 from model_zoo.named_entities.family import MiniLMTagger
 from model_zoo.object_detection.family import YoloV1, YoloV3Tiny
 from model_zoo.oriented_detection.family import YoloObbV1
-from model_zoo.region_classification.family import RegionLinearV1
+from model_zoo.region_classification.family import RegionLinearV1, SpanLinearV1
 from model_zoo.runtime import shared_runtime
 from model_zoo.semantic_segmentation.family import UnetLite0
 from model_zoo.text_classification.minilm_linear import MiniLMLinear
@@ -37,6 +37,7 @@ FAMILIES: tuple[type[Family], ...] = (
     YoloPoseV1,
     MiniLMTagger,
     RegionLinearV1,
+    SpanLinearV1,
     ShowAndTell,
 )
 """Every family. The first of a task's is its default for new projects; older ones keep what their versions name."""

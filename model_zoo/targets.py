@@ -64,6 +64,7 @@ _OF_REGIONS: Mapping[TaskKind, tuple[Any, Callable[[Item, Any], Example]]] = {
     TaskKind.NAMED_ENTITIES: (Span, EntityExample),
     TaskKind.REGION_CLASSIFICATION: (Remark, RemarkExample),
     TaskKind.SEMANTIC_SEGMENTATION: (Mask, _of_map),
+    TaskKind.SPAN_CLASSIFICATION: (Remark, RemarkExample),
 }
 """Kinds of task whose targets are regions: of which type, and the example with them."""
 

@@ -22,6 +22,7 @@ from tests.benchmarks.figures import Figure, append_results, percentile, text_ta
 from tests.benchmarks.machine import descendants, describe, memory_of
 from tests.benchmarks.stage import Sizes
 from tests.benchmarks.traffic import Answers, Call, drive
+from tests.benchmarks.zoo_rows import Row, Trial, table
 from tests.label_studio import LabelStudioInstance
 
 TINY = Sizes(
@@ -54,6 +55,19 @@ def test_results_are_appended_with_their_verdicts(tmp_path: Path) -> None:
     assert "| submit: failed | 0 | at most 0 | reached |  |" in text
     assert "| start: memory | - |  |  |  |" in text
     assert text_table(figures).splitlines()[1].split() == ["submit:", "added", "21.0", "ms", "at", "most", "20", "ms", "MISSED"]  # fmt: skip  # noqa: E501
+
+
+def test_a_row_of_the_zoo_says_what_it_missed() -> None:
+    fast, slow = {"seconds": 1.0, "accuracy": 0.6}, {"seconds": 15.0, "accuracy": 0.8}
+    trials = [Trial({"accuracy": own, "seconds": 2.0}, {"SetFit": slow, "LR": fast}, 900, 1) for own in (0.7, 0.9, 0.8)]
+    row = Row("texts, 8 a class", "accuracy", trials, 12.0, 50.0, fast="SetFit", note="a | b")
+    assert row.missed == ["more than a tenth of SetFit's seconds"]
+    assert row.cells[2:4] == ("0.800, 0.700", "SetFit 0.800, 0.800; LR 0.600, 0.600")
+    assert Row("texts", "accuracy", trials, 31.0, 99.5, 0.81).missed == ["below 0.81", "over 30 ms", "over 100 MB"]
+    line = table([row]).splitlines()[2]
+    assert "| MISSED: more than a tenth of SetFit's seconds | 2 " in line
+    assert "3 draws; a \\| b" in line
+    assert Row("texts", "accuracy", [Trial({"accuracy": 0.7, "seconds": 2.0}, {}, 1, 1)]).cells[5] == ""
 
 
 class Slow(BaseHTTPRequestHandler):

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from backend.converters.base import Region, Report, always_asked, log, region_id, title
 from backend.converters.remarks import places_of, remarks_of
-from backend.converters.seen import KINDS, seen_of
+from backend.converters.seen import KINDS, OF_REGIONS, seen_of
 from backend.labelstudio.config import Control, shorten
 from backend.labelstudio.payloads import kind_of
 from model_zoo.postprocess.base import ClassificationDecision, Decision, RegionDecision
@@ -34,7 +34,8 @@ class ClassificationConverter(ABC):
         """The same back, of names that the config has, at least one, the most confident first."""
 
     def kind(self, control: Control) -> TaskKind | None:
-        return TaskKind.REGION_CLASSIFICATION if control.about else KINDS.get(control.object_tag)
+        kind = KINDS.get(control.object_tag)
+        return OF_REGIONS.get(kind) if control.about and kind is not None else kind
 
     def label_space(self, control: Control) -> LabelSpace:
         return LabelSpace(

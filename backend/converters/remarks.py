@@ -36,7 +36,7 @@ def remarks_of(
 
 
 def places_of(control: Control, regions: Sequence[Any]) -> Iterator[tuple[Mapping[str, Any], Box]]:
-    """The regions that `control` is about, with the boxes around them in percent of the image. Those that cannot be
+    """The regions that `control` is about, with the boxes around them as of `RegionItem`. Those that cannot be
     read are left out."""
     wanted = {name.strip() for name in control.attributes.get("whenlabelvalue", "").split(",")} - {""}
     named: dict[Any, set[str]] = {}
@@ -71,6 +71,14 @@ def _around_point(region: Mapping[str, Any]) -> Box | None:
     return clip(Box(x - NEAR, y - NEAR, x + NEAR, y + NEAR, ""), WHOLE, WHOLE)
 
 
+def _around_span(region: Mapping[str, Any]) -> Box | None:
+    value = region.get("value")
+    start, end = (value.get("start"), value.get("end")) if isinstance(value, Mapping) else (None, None)
+    if not isinstance(start, int) or not isinstance(end, int) or not 0 <= start < end:
+        return None
+    return Box(start, 0, end, 1, "")
+
+
 def _around_mask(read: Callable[[Mapping[str, Any], str], Mask | None]) -> Callable[[Mapping[str, Any]], Box | None]:
     def around(region: Mapping[str, Any]) -> Box | None:
         mask = read(region, "")
@@ -87,5 +95,6 @@ _AROUND: Mapping[str, Callable[[Mapping[str, Any]], Box | None]] = {
     "PolygonLabels": _around_mask(PolygonLabelsConverter().read),
     "BitmaskLabels": _around_mask(BitmaskLabelsConverter().read),
     "EllipseLabels": _around_mask(EllipseLabelsConverter().read),
+    "Labels": _around_span,
 }
 """The box around a region, by the control tag that marks it."""

@@ -21,6 +21,12 @@ KINDS: Mapping[str, TaskKind] = {
 }
 """What classifying an object tag as a whole is."""
 
+OF_REGIONS: Mapping[TaskKind, TaskKind] = {
+    TaskKind.IMAGE_CLASSIFICATION: TaskKind.REGION_CLASSIFICATION,
+    TaskKind.TEXT_CLASSIFICATION: TaskKind.SPAN_CLASSIFICATION,
+}
+"""What classifying its regions one by one is instead."""
+
 
 def seen_of(control: Control, data: Mapping[str, Any]) -> str:
     """The text that people see, or its address where `control.fetched`. Raises `TaskUnusable`."""

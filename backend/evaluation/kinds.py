@@ -28,6 +28,7 @@ EVALUATIONS: Mapping[TaskKind, Evaluation] = {
     TaskKind.TEXT_CLASSIFICATION: _CLASSIFICATION,
     TaskKind.NAMED_ENTITIES: EntityEvaluation(),
     TaskKind.SEMANTIC_SEGMENTATION: SegmentationEvaluation(),
+    TaskKind.SPAN_CLASSIFICATION: RemarkEvaluation(_CLASSIFICATION),
 }
 """Every kind of task; a test holds the table against `TaskKind`."""
 
@@ -37,4 +38,4 @@ def evaluation_of(kind: TaskKind, labels: LabelSpace) -> Evaluation:
     if not labels.ordered:
         return EVALUATIONS[kind]
     ordered = OrderedEvaluation(labels)
-    return RemarkEvaluation(ordered) if kind is TaskKind.REGION_CLASSIFICATION else ordered
+    return RemarkEvaluation(ordered) if isinstance(EVALUATIONS[kind], RemarkEvaluation) else ordered

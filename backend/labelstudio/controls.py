@@ -33,7 +33,10 @@ TRAINABLE: Mapping[str, frozenset[str]] = {
 """Control tags that can be learnt, with the object tags they can be learnt on."""
 
 REMARKS = frozenset({"Choices", "Rating", "Taxonomy"})
-"""Control tags that can be learnt of single regions (`perRegion`) of an image."""
+"""Control tags that can be learnt of single regions (`perRegion`)."""
+
+REMARKED = frozenset({"Image", "Text"})
+"""Object tags whose regions that can be said of."""
 
 CANONICAL = {tag.lower(): tag for tags in (TRAINABLE, *TRAINABLE.values()) for tag in tags}
 """How tags are written, by their names in lower case."""

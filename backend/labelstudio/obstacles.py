@@ -10,6 +10,7 @@ from backend.labelstudio.controls import (
     CANONICAL,
     LABELLED_APART,
     MARKED_IN_PLACE,
+    REMARKED,
     REMARKS,
     TRAINABLE,
     UNLABELLED,
@@ -42,7 +43,7 @@ def obstacle(
         return f"there is no model for {tag} on {target.tag} yet."
     if prompted := _prompt_obstacle(tag, attributes):
         return prompted
-    if attributes.get("perregion") == "true" and (tag not in REMARKS or target.tag.lower() != "image"):
+    if attributes.get("perregion") == "true" and (tag not in REMARKS or CANONICAL[target.tag.lower()] not in REMARKED):
         return f"{tag} about single regions (perRegion) of {target.tag} cannot be learnt yet."
     return _source_obstacle(element, target)
 

@@ -97,8 +97,9 @@ def _written(control: Control, target: Target, record: Record, annotation: Annot
         return _spans(control, target, record)
     if kind is TaskKind.KEYPOINTS:
         return _poses(control, all_of(Pose, target), annotation)
-    if kind is TaskKind.REGION_CLASSIFICATION:
-        return _remarks(all_of(Remark, target), annotation)
+    if kind in (TaskKind.REGION_CLASSIFICATION, TaskKind.SPAN_CLASSIFICATION):
+        remarks = all_of(Remark, target)
+        return _remarks(remarks, annotation) if kind is TaskKind.REGION_CLASSIFICATION else _said(remarks)
     return _objects(control, objects_of(target), annotation)
 
 
@@ -111,6 +112,15 @@ def _remarks(target: Remarks, annotation: Annotation) -> tuple[Any, dict[str, An
         box = {"left": left, "top": top, "width": right - left, "height": bottom - top}
         said.append({**box, "labels": list(remark.labels)})
     return said, {"type": "prelabel/regions"}
+
+
+def _said(target: Remarks) -> tuple[Any, dict[str, Any]]:
+    """What is said of each span, with its place in characters."""
+    said = [
+        {"startOffset": int(one.box.left), "endOffset": int(one.box.right), "labels": list(one.labels)}
+        for one in target
+    ]
+    return said, {"type": "prelabel/spans"}
 
 
 def _labels(control: Control, target: Labels) -> tuple[Any, dict[str, Any]]:

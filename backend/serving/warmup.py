@@ -68,10 +68,10 @@ def exercise(version: LoadedVersion) -> None:
     # Imported here, as everywhere in a server: see above.
     import numpy as np
 
-    from model_zoo.types import Box, Item, RegionItem, TaskKind
+    from model_zoo.types import Box, RegionItem, TaskKind
 
+    texts = (TaskKind.TEXT_CLASSIFICATION, TaskKind.NAMED_ENTITIES, TaskKind.SPAN_CLASSIFICATION)
     for loaded in version.controls.values():
-        is_text = loaded.family.task in (TaskKind.TEXT_CLASSIFICATION, TaskKind.NAMED_ENTITIES)
         whole = (Box(0, 0, 100, 100, ""),)
-        picture = RegionItem(np.zeros((64, 64, 3), np.uint8), regions=whole)
-        loaded.model.predict([Item("a text") if is_text else picture])
+        is_text = loaded.family.task in texts
+        loaded.model.predict([RegionItem("a text" if is_text else np.zeros((64, 64, 3), np.uint8), regions=whole)])

@@ -18,6 +18,7 @@ MAIN_METRIC: Mapping[TaskKind, str] = {
     TaskKind.IMAGE_CLASSIFICATION: "accuracy",
     TaskKind.TEXT_CLASSIFICATION: "accuracy",
     TaskKind.REGION_CLASSIFICATION: "accuracy",
+    TaskKind.SPAN_CLASSIFICATION: "accuracy",
     TaskKind.INSTANCE_SEGMENTATION: "map50",
     TaskKind.OBJECT_DETECTION: "map50",
     TaskKind.NAMED_ENTITIES: "f1",

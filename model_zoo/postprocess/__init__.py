@@ -36,6 +36,7 @@ _BY_KIND: Mapping[TaskKind, type[Postprocess]] = {
     TaskKind.OBJECT_DETECTION: DetectionPostprocess,
     TaskKind.KEYPOINTS: KeypointPostprocess,
     TaskKind.REGION_CLASSIFICATION: RegionPostprocess,
+    TaskKind.SPAN_CLASSIFICATION: RegionPostprocess,
     TaskKind.TEXT_CLASSIFICATION: ClassificationPostprocess,
     TaskKind.NAMED_ENTITIES: EntityPostprocess,
     TaskKind.SEMANTIC_SEGMENTATION: SegmentationPostprocess,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
 from model_zoo.boxes import box
 from model_zoo.oriented import as_corners, quad_overlaps, quads, suppress_quads
 from model_zoo.postprocess.base import DetectionDecision
-from model_zoo.postprocess.objects import ObjectPostprocess
+from model_zoo.postprocess.objects import OVERLAP, ObjectPostprocess
 from model_zoo.types import (
     Box,
     DetectionOutput,
@@ -21,9 +24,20 @@ from model_zoo.types import (
     PoseOutput,
 )
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+APART = 0.3
+"""Overlap beyond which turned boxes are the same object, where true ones stand apart: two guesses at how a long thing
+lies share far less than upright ones do."""
+
 
 class DetectionPostprocess(ObjectPostprocess):
     """Suppressed and judged by their boxes: turned ones as they are."""
+
+    def shaped(self, pairs: Sequence[tuple[DetectionOutput, Objects]], apart: float = OVERLAP) -> Self:
+        turned = any(isinstance(output, OrientedOutput) for output, _ in pairs)
+        return super().shaped(pairs, APART if turned else apart)
 
     def decide(self, output: Output, labels: LabelSpace, minimum: float | None = None) -> DetectionDecision:
         if not isinstance(output, DetectionOutput):

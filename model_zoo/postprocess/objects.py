@@ -72,9 +72,7 @@ class ObjectPostprocess(Postprocess):
         usual = cls.uncalibrated(labels)
         if not any(pieces for _, pieces in pairs):
             return usual
-        extents = [max(output.width, output.height) for output, _ in pairs]
-        shape = shape_of([pieces for _, pieces in pairs], extents, OVERLAP)
-        shaped = replace(usual, overlap=shape.overlap, agnostic=shape.agnostic, smallest=shape.smallest)
+        shaped = usual.shaped(pairs)
         evidence = []
         for output, pieces in pairs:
             stay, confidence, label = shaped.stay(output)
@@ -84,6 +82,12 @@ class ObjectPostprocess(Postprocess):
         least = thresholds(joined, calibration)
         least = trusted(joined, calibration, least) if cls.careful else least
         return replace(shaped, calibration=calibration, thresholds=least)
+
+    def shaped(self, pairs: Sequence[tuple[DetectionOutput, Objects]], apart: float = OVERLAP) -> Self:
+        """The same with what the true objects by themselves ask for; `apart` is the overlap where they stand apart."""
+        extents = [max(output.width, output.height) for output, _ in pairs]
+        shape = shape_of([pieces for _, pieces in pairs], extents, apart)
+        return replace(self, overlap=shape.overlap, agnostic=shape.agnostic, smallest=shape.smallest)
 
     def shares(self, output: DetectionOutput, rows: npt.NDArray[np.int64], truth: Objects) -> FloatArray:
         """How far candidates of these rows overlap true objects, of shape (rows, objects)."""

@@ -1,1 +1,1 @@
-"""Classification of single regions of an image, by what a frozen network sees of each."""
+"""Classification of single regions of an image, or spans of a text, by what a frozen network sees of each."""

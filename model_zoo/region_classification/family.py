@@ -1,7 +1,8 @@
-"""The family that says what holds of single regions: a classifier of images, shown each region by itself."""
+"""Families that say what holds of single regions: a classifier, shown each region by itself."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -15,10 +16,15 @@ from model_zoo.linear.family import LinearFamily
 from model_zoo.recipes import Recipe
 from model_zoo.region_classification.crops import crops
 from model_zoo.region_classification.model import RegionModel
+from model_zoo.region_classification.passages import passages
+from model_zoo.text_classification.minilm_linear import MiniLMLinear
 from model_zoo.types import (
+    Box,
     ClassificationExample,
     ClassificationOutput,
     Example,
+    Input,
+    Item,
     LabelSpace,
     Output,
     RegionOutput,
@@ -28,21 +34,21 @@ from model_zoo.types import (
 from model_zoo.weights import Weights
 
 
-class RegionLinearV1(Family):
-    """Whitened features of each region's crop and logistic regression, as of whole images."""
+class RegionFamily(Family):
+    """A new one names its classifier of whole items, and says what that is shown of a region."""
 
-    name: ClassVar[str] = "region_classification/efficientnet_lite0_linear.v1"
-    task: ClassVar[TaskKind] = TaskKind.REGION_CLASSIFICATION
-    licence: ClassVar[str] = EfficientNetLite0Linear.licence
-    weights: ClassVar[tuple[Weights, ...]] = EfficientNetLite0Linear.weights
-    classifier: ClassVar[type[LinearFamily]] = EfficientNetLite0Linear
+    classifier: ClassVar[type[LinearFamily]]
+
+    @abstractmethod
+    def shown(self, source: Input | None, regions: Sequence[Box]) -> list[Item]:
+        """What the classifier is shown of each region of an item. Raises `UnreadableInput`."""
 
     def encoder(self) -> Encoder | None:
-        """None for the image as a whole, whose features say nothing of a region."""
+        """None for the item as a whole, whose features say nothing of a region."""
         return None
 
     def behind(self) -> LinearFamily:
-        """The classifier of images."""
+        """The classifier of whole items."""
         return self.classifier(self.runtime, self.weights_file)
 
     def train(
@@ -62,7 +68,7 @@ class RegionLinearV1(Family):
                 raise TrainingImpossible(f"Example {row} is a {type(example).__name__}, wanted a RemarkExample.")
             if watch.cancelled():
                 raise Cancelled("Training was stopped on request.")
-            items = crops(example.item.input, [remark.box for remark in example.remarks])
+            items = self.shown(example.item.input, [remark.box for remark in example.remarks])
             for item, remark in zip(items, example.remarks, strict=True):
                 shown.append(ClassificationExample(item, frozenset(remark.labels)))
                 owners.append(row)
@@ -81,8 +87,34 @@ class RegionLinearV1(Family):
         return RegionModel(self, self.behind().load(folder, labels))
 
 
+class RegionLinearV1(RegionFamily):
+    """Whitened features of each region's crop and logistic regression, as of whole images."""
+
+    name: ClassVar[str] = "region_classification/efficientnet_lite0_linear.v1"
+    task: ClassVar[TaskKind] = TaskKind.REGION_CLASSIFICATION
+    licence: ClassVar[str] = EfficientNetLite0Linear.licence
+    weights: ClassVar[tuple[Weights, ...]] = EfficientNetLite0Linear.weights
+    classifier: ClassVar[type[LinearFamily]] = EfficientNetLite0Linear
+
+    def shown(self, source: Input | None, regions: Sequence[Box]) -> list[Item]:
+        return crops(source, regions)
+
+
+class SpanLinearV1(RegionFamily):
+    """The same of a text's spans, from what the text encoder makes of each in its surroundings."""
+
+    name: ClassVar[str] = "span_classification/minilm_linear.v1"
+    task: ClassVar[TaskKind] = TaskKind.SPAN_CLASSIFICATION
+    licence: ClassVar[str] = MiniLMLinear.licence
+    weights: ClassVar[tuple[Weights, ...]] = MiniLMLinear.weights
+    classifier: ClassVar[type[LinearFamily]] = MiniLMLinear
+
+    def shown(self, source: Input | None, regions: Sequence[Box]) -> list[Item]:
+        return passages(source, regions)
+
+
 def _joined(example: RemarkExample, rows: Sequence[Output | None]) -> Output | None:
-    """The output for an image from those for its regions; None unless all of these could be judged."""
+    """The output for an item from those for its regions; None unless all of these could be judged."""
     known = [one.probabilities for one in rows if isinstance(one, ClassificationOutput)]
     if not known or len(known) < len(rows):
         return None

@@ -8,25 +8,28 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model_zoo.base import Family, Model
-from model_zoo.region_classification.crops import crops
+from model_zoo.base import Model
 from model_zoo.types import ClassificationOutput, Item, Output, RegionItem, RegionOutput
 
 if TYPE_CHECKING:
     from model_zoo.programs.program import Program
+    from model_zoo.region_classification.family import RegionFamily
 
 
 class RegionModel(Model):
-    """A classifier of images that is shown regions. An item that asks about none gets an empty answer."""
+    """A classifier that is shown regions. An item that asks about none gets an empty answer."""
 
-    def __init__(self, owner: Family, classifier: Model) -> None:
+    def __init__(self, owner: RegionFamily, classifier: Model) -> None:
         self.family = type(owner)
         self.labels = classifier.labels
         self.classifier = classifier
+        self._owner = owner
 
     def predict(self, items: Sequence[Item]) -> list[Output]:
         regions = [item.regions if isinstance(item, RegionItem) else () for item in items]
-        shown = [crop for item, boxes in zip(items, regions, strict=True) for crop in crops(item.input, boxes)]
+        shown = [
+            part for item, boxes in zip(items, regions, strict=True) for part in self._owner.shown(item.input, boxes)
+        ]
         answers = self.classifier.predict(shown)
         rows = [answer.probabilities for answer in answers if isinstance(answer, ClassificationOutput)]
         table = np.stack(rows) if rows else np.empty((0, len(self.labels)), np.float32)

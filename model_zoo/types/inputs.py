@@ -33,6 +33,7 @@ class TaskKind(str, Enum):
     TEXT_CLASSIFICATION = "text_classification"
     NAMED_ENTITIES = "named_entities"
     SEMANTIC_SEGMENTATION = "semantic_segmentation"
+    SPAN_CLASSIFICATION = "span_classification"
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ class Item:
 
 @dataclass(frozen=True)
 class RegionItem(Item):
-    """An image of which single regions are asked about: the boxes around them, in percent of its width and height."""
+    """An image of which single regions are asked about: the boxes around them, in percent of its width and height. Of a
+    text those are spans, from `left` to `right` in characters, and all from 0 to 1 in the other direction."""
 
     regions: tuple[Box, ...] = ()
 

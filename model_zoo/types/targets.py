@@ -97,8 +97,8 @@ class Pose:
 
 @dataclass(frozen=True)
 class Remark:
-    """What is said of one region of an image: the box around it, in percent as of `RegionItem`, and the names that
-    apply, sorted."""
+    """What is said of one region of an image or a text: the box around it as of `RegionItem`, and the names that apply,
+    sorted."""
 
     box: Box
     labels: tuple[str, ...]

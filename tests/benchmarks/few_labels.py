@@ -10,13 +10,15 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from model_zoo.base import Family
+from model_zoo.base import Family, Model
 from model_zoo.metrics import ClassificationMetrics, classification_metrics
 from model_zoo.postprocess import ClassificationPostprocess
 from model_zoo.recipes import Recipe
 from model_zoo.registry import default_family, family
 from model_zoo.types import ClassificationExample, Input, Item, LabelSpace, TaskKind
 from tests.benchmarks.shared_data import banking77, shared
+
+USUAL = Recipe()
 
 
 def read(kind: Family, rows: Iterable[tuple[Input, str]]) -> list[ClassificationExample]:
@@ -37,6 +39,26 @@ def few(examples: Sequence[ClassificationExample], names: Sequence[str], count: 
     return [i for name in names for i in [j for j in order if name in examples[j].labels][:count]]
 
 
+def labelled(rows: Iterable[tuple[Input, str]]) -> list[ClassificationExample]:
+    """Examples that are yet to be read."""
+    return [ClassificationExample(Item(value), frozenset([label])) for value, label in rows]
+
+
+def learnt(
+    kind: Family, train: Sequence[ClassificationExample], labels: LabelSpace, seed: int = 0, recipe: Recipe = USUAL
+) -> tuple[Model, ClassificationPostprocess]:
+    """A model, and how what it says is shown."""
+    trained = kind.train(train, labels, recipe, seed=seed)
+    truths = [example.labels for example in train]
+    return trained.model, ClassificationPostprocess.fit(trained.out_of_fold, truths, labels)
+
+
+def accuracy(model: Model, postprocess: ClassificationPostprocess, items: Sequence[Item], true: Sequence[str]) -> float:
+    """The share of items of which just what is true is shown."""
+    decisions = [postprocess.decide(output, model.labels) for output in model.predict(items)]
+    return float(np.mean([one.target == {name} for one, name in zip(decisions, true, strict=True)]))
+
+
 def measure(
     kind: Family,
     train: Sequence[ClassificationExample],
@@ -44,10 +66,8 @@ def measure(
     labels: LabelSpace,
     recipe: Recipe,
 ) -> ClassificationMetrics:
-    trained = kind.train(train, labels, recipe)
-    postprocess = ClassificationPostprocess.fit(trained.out_of_fold, [example.labels for example in train], labels)
-    outputs = trained.model.predict([example.item for example in test])
-    decisions = [postprocess.decide(output, labels) for output in outputs]
+    model, postprocess = learnt(kind, train, labels, recipe=recipe)
+    decisions = [postprocess.decide(output, labels) for output in model.predict([example.item for example in test])]
     return classification_metrics(
         [frozenset(name for name, _ in decision.labels) for decision in decisions],
         np.stack([decision.confidence for decision in decisions]),

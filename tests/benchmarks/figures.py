@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,28 +57,6 @@ def shown(value: float, unit: str) -> str:
     return f"{value:.{digits}f} {unit}".strip()
 
 
-def beside_default(
-    part: str,
-    own: Sequence[Mapping[str, float]],
-    usual: Sequence[Mapping[str, float]],
-    measures: Mapping[str, str],
-    said: str,
-) -> list[Figure]:
-    """Draws of ours beside those of a library's default, which is the target of the first of `measures`: names of
-    shares that are to be high, with words for them. A limit is the highest value allowed, so each is given as what is
-    missing to 1. Ours have `seconds` and `bytes`, too; `said` is a note on how they were trained."""
-    figures = []
-    for key, words in measures.items():
-        found, other = [one.get(key, 0.0) for one in own], [one.get(key, 0.0) for one in usual]
-        note = (
-            f"median {median(found):.3f}, worst {min(found):.3f}; the default's {median(other):.3f}, {min(other):.3f}"
-        )
-        limit = None if figures else 1 - median(other)
-        figures.append(Figure(part, f"1 - {words}", 1 - median(found), "", limit, note))
-    figures.append(Figure(part, "training", median(one["seconds"] for one in own), "s"))
-    return [*figures, Figure(part, "on disk", max(one["bytes"] for one in own) / 1e6, "MB", 100.0, said)]
-
-
 def text_table(figures: Sequence[Figure]) -> str:
     """For a terminal; the last column stands below where it would make lines too long to read."""
     rows = [figure.row[:-1] for figure in figures]
@@ -95,8 +73,13 @@ def markdown_table(figures: Sequence[Figure]) -> str:
 
 def append_results(file: Path, heading: str, facts: Sequence[str], figures: Sequence[Figure]) -> None:
     """Add a run to the end of `file`, which is made when it is not there."""
+    append_table(file, heading, facts, markdown_table(figures))
+
+
+def append_table(file: Path, heading: str, facts: Sequence[str], table: str) -> None:
+    """The same with a table of whatever columns."""
     if not file.exists():
         file.write_text("# Results\n\nWritten by `python -m tests.benchmarks.loop`; the newest run is last.\n")
     listed = "\n".join(f"- {fact}" for fact in facts)
     with file.open("a") as opened:
-        opened.write(f"\n## {heading}\n\n{listed}\n\n{markdown_table(figures)}\n")
+        opened.write(f"\n## {heading}\n\n{listed}\n\n{table}\n")

@@ -86,6 +86,17 @@ class PeakMemory:
             self.peak = max(self.peak, now, key=lambda memory: memory.pss)
 
 
+def forget_peak() -> None:
+    """Have `peak_megabytes` count from now on."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_megabytes() -> float:
+    """The most that this process has held since, or in all its life."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 / MEGABYTE for line in lines if line.startswith("VmHWM"))
+
+
 def describe() -> list[str]:
     """Sentences about machine and software, for the head of a result."""
     cores = len(os.sched_getaffinity(0))

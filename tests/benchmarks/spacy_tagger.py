@@ -1,4 +1,4 @@
-"""spaCy's small tagger, trained at its defaults; run by `zoo_entities` with an interpreter that has spaCy."""
+"""spaCy's small tagger, trained at its defaults; run by `peers` with an interpreter that has spaCy."""
 
 from __future__ import annotations
 

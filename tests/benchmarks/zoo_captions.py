@@ -1,20 +1,17 @@
-"""Captions from few labels: `python -m tests.benchmarks.zoo_captions [--quick]`
+"""Captions from few labels: `python -m tests.benchmarks.zoo --only captions`
 
 Photographs of `coco_mini` with their five captions each: so many of its training images teach, its validation images
-judge. The family beside each of its two ways alone, and beside the caption that people's agree with best, whatever the
-image. Some are printed with what people said: figures say little about sentences.
+judge. Beside it the caption that people's agree with best, whatever the image. Some are printed with what people said:
+figures say little about sentences.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import tempfile
-import time
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 
@@ -23,12 +20,15 @@ from model_zoo.caption_metrics import best_f1, cider, token_f1
 from model_zoo.recipes import Recipe
 from model_zoo.registry import default_family, family
 from model_zoo.types import CaptionExample, CaptionOutput, Captions, Item, LabelSpace, TaskKind
-from tests.benchmarks.figures import Figure, text_table
+from tests.benchmarks.forms import AT_ONCE, serving_costs
 from tests.benchmarks.shared_data import shared
+from tests.benchmarks.zoo_draws import costing, network_on_disk, on_disk, tried
+from tests.benchmarks.zoo_rows import Row, Trial
 
 SPACE = LabelSpace(())
 COUNTS = (5, 20, 80)
-METHODS = ("auto", "nearest", "lstm")
+MEASURES = ("token F1", "CIDEr")
+ONE = "one for all"
 SHOWN = 6
 
 Example = tuple[Path, CaptionExample]
@@ -53,18 +53,17 @@ def read(kind: Family, part: str, most: int | None) -> list[Example]:
     ]
 
 
-def usual(train: Sequence[CaptionExample]) -> str:
+def usual_caption(train: Sequence[CaptionExample]) -> str:
     """The one caption that is most like all others."""
     everything = [text for example in train for text in example.captions.texts]
     return max(everything, key=lambda text: float(np.mean([token_f1(text, other) for other in everything])))
 
 
-def judged(captions: Sequence[str], test: Sequence[CaptionExample]) -> tuple[float, float]:
+def judged(captions: Sequence[str], test: Sequence[CaptionExample]) -> dict[str, float]:
     """Mean F1 of words, and CIDEr."""
     truths = [example.captions.texts for example in test]
-    return float(np.mean([best_f1(*pair) for pair in zip(captions, truths, strict=True)])), float(
-        cider(captions, truths).mean()
-    )
+    shared_words = float(np.mean([best_f1(*pair) for pair in zip(captions, truths, strict=True)]))
+    return dict(zip(MEASURES, (shared_words, float(cider(captions, truths).mean())), strict=True))
 
 
 def first(output: object) -> str:
@@ -72,66 +71,49 @@ def first(output: object) -> str:
     return output.captions[0] if output.captions else ""
 
 
-def measure(quick: bool = False, seeds: int = 5) -> list[Figure]:
+def trial(count: int, seed: int, quick: bool) -> Trial:
     kind = family(default_family(TaskKind.CAPTIONS))
-    train, test = read(kind, "train", 24 if quick else None), read(kind, "val", 12 if quick else None)
+    train, test = _sets(quick)
+    drawn = [train[at][1] for at in np.random.default_rng(seed).permutation(len(train))[:count]]
     truths = [example for _, example in test]
-    figures = []
-    for count in COUNTS[:2] if quick else COUNTS:
-        found: dict[str, list[tuple[float, float]]] = defaultdict(list)
-        seconds, milliseconds, sizes = [], [], []
-        for seed in range(1 if quick else seeds):
-            drawn = [train[at][1] for at in np.random.default_rng(seed).permutation(len(train))[:count]]
-            for method in METHODS[:2] if quick else METHODS:
-                begun = time.monotonic()
-                wishes: dict[str, str | int] = {} if method == "auto" else {"method": method, "folds": 1}
-                trained = kind.train(drawn, SPACE, Recipe(overrides=wishes), seed=seed)
-                taken = time.monotonic() - begun
-                begun = time.monotonic()
-                captions = [first(output) for output in trained.model.predict([one.item for one in truths])]
-                found[method].append(judged(captions, truths))
-                if method == "auto":
-                    seconds.append(taken)
-                    milliseconds.append(1000 * (time.monotonic() - begun) / len(truths))
-                    sizes.append(_size(trained.model))
-                    if seed == 0:
-                        _show(f"{count} images, by {trained.hyperparameters['method']}", captions, test)
-            found["one for all"].append(judged([usual(drawn)] * len(truths), truths))
-        for name, values in found.items():
-            for column, what in enumerate(("token F1", "CIDEr")):
-                scores = [value[column] for value in values]
-                figures.append(
-                    Figure(
-                        f"captions, {count} images",
-                        f"{name}, {what}",
-                        median(scores),
-                        "",
-                        note=f"worst {min(scores):.3f}",
-                    )
-                )
-        figures += [
-            Figure(f"captions, {count} images", "to train", median(seconds), "s"),
-            Figure(f"captions, {count} images", "an image, features known", median(milliseconds), "ms", 30.0),
-            Figure(f"captions, {count} images", "on disk", median(sizes), "MB", 100.0),
-        ]
-    return figures
+    own: dict[str, float] = {}
+    usual = {ONE: {"seconds": 0.0, **judged([usual_caption(drawn)] * len(truths), truths)}}
+    with costing() as cost:
+        trained = kind.train(drawn, SPACE, Recipe(), seed=seed)
+    captions = [first(output) for output in trained.model.predict([one.item for one in truths])]
+    own = {"seconds": cost.seconds, **judged(captions, truths)}
+    if seed == 0:
+        _show(f"{count} images, by {trained.hyperparameters['method']}", captions, test)
+    return Trial(own, usual, cost.peak, on_disk(trained.model))
 
 
-def _size(model: object) -> float:
-    with tempfile.TemporaryDirectory() as folder:
-        model.save(Path(folder))  # type: ignore[attr-defined]
-        return sum(path.stat().st_size for path in Path(folder).iterdir()) / 1e6
+def measure(quick: bool = False, seeds: int = 5) -> list[Row]:
+    counts = COUNTS[:2] if quick else COUNTS
+    jobs = [(count, seed, quick) for count in reversed(counts) for seed in range(seeds)]
+    found = dict(zip(jobs, tried(trial, jobs), strict=True))
+    kind = family(default_family(TaskKind.CAPTIONS))
+    train, test = _sets(quick)
+    model = kind.train(
+        [example for _, example in train[: COUNTS[-1]]], SPACE, Recipe(overrides={"method": "lstm"})
+    ).model
+    speed, how = serving_costs(model, [Item(file) for file, _ in test[:AT_ONCE]])
+    return [
+        Row(
+            f"captions, {count} images", what, [found[job] for job in jobs if job[0] == count], speed,
+            network_on_disk(kind), note=f"{how}; encoder and LSTM" if what == MEASURES[0] else "",
+        )
+        for count in counts
+        for what in MEASURES
+    ]  # fmt: skip
+
+
+@cache
+def _sets(quick: bool) -> tuple[list[Example], list[Example]]:
+    kind = family(default_family(TaskKind.CAPTIONS))
+    return read(kind, "train", 24 if quick else None), read(kind, "val", 12 if quick else None)
 
 
 def _show(title: str, captions: Sequence[str], test: Sequence[Example]) -> None:
     print(f"\n{title}")
     for caption, (file, example) in list(zip(captions, test, strict=True))[:: max(len(test) // SHOWN, 1)]:
         print(f"  {file.name}: {caption!r}; people: {example.captions.texts[0]!r}")
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="few images, one draw: whether it runs")
-    parser.add_argument("--seeds", type=int, default=5)
-    arguments = parser.parse_args()
-    print("\n" + text_table(measure(arguments.quick, arguments.seeds)))

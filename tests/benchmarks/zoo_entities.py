@@ -1,62 +1,36 @@
-"""What few sentences teach a tagger: `python -m tests.benchmarks.zoo_entities [--quick] [--seeds N]`
+"""What few sentences teach a tagger: `python -m tests.benchmarks.zoo --only entities`
 
-F1 over whole spans on the test set of WNUT17 (`ner_wnut17`) after 50, 200 and 1,000 sentences of its training set:
-median and worst of several draws. Beside it spaCy's small tagger (`spacy.blank("en")` with an `ner` of its defaults) on
-the same sentences, where an interpreter that has spaCy is named in PRELABEL_SPACY_PYTHON: it is no dependency. Then
-seconds to train, milliseconds a sentence, memory and bytes on disk.
+F1 over whole spans on the test set of WNUT17 (`ner_wnut17`) after 50, 200 and 1,000 sentences of its training set.
+Beside it spaCy's small tagger (`spacy.blank("en")` with an `ner` of its defaults) on the same sentences.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import resource
-import subprocess
-import tempfile
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 
 from backend.evaluation.entities import EntityEvaluation, compare_spans
 from backend.simulation.readers import read_set
-from model_zoo.base import Family, Model
-from model_zoo.errors import NotCompilable
-from model_zoo.named_entities.family import MiniLMTagger
 from model_zoo.postprocess import EntityPostprocess
-from model_zoo.programs import openvino
 from model_zoo.recipes import Recipe
 from model_zoo.registry import default_family, family
 from model_zoo.types import EntityExample, Item, LabelSpace, Span, TaskKind
-from tests.benchmarks.figures import Figure, text_table
+from tests.benchmarks import peers
+from tests.benchmarks.forms import serving_costs
 from tests.benchmarks.shared_data import shared
+from tests.benchmarks.zoo_draws import costing, network_on_disk, on_disk, tried
+from tests.benchmarks.zoo_rows import Row, Trial
 
 BUDGETS = (50, 200, 1000)
-SPACY = "PRELABEL_SPACY_PYTHON"
-EPOCHS = 30
-"""How often spaCy sees each sentence, in batches of 4 to 32: as its examples of training code do. More made it worse at
-200 and at 1,000 sentences (0.042 and 0.090 after ten or twenty, 0.029 and 0.071 after thirty)."""
-PART = "named entities"
-MOST_DISK, MOST_MILLISECONDS = 100.0, 30.0
-BATCH = 8
+EPOCHS = 10
+"""How often spaCy sees each sentence, in batches of 4 to 32. More did not help on one draw: F1 at 200 sentences was
+0.042 after ten and twenty, 0.029 after thirty, at 1,000 it was 0.069, 0.090 and 0.071."""
+SPACY = "spaCy"
 
 Sentences = list[EntityExample]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One training: F1 on the test set, of what spaCy found on the same sentences, and what it took."""
-
-    f1: float
-    precision: float
-    recall: float
-    seconds: float
-    theirs: float | None
-    their_seconds: float
 
 
 def read(name: str) -> Sentences:
@@ -73,120 +47,52 @@ def drawn(sentences: Sequence[EntityExample], count: int, seed: int) -> Sentence
     return [sentences[at] for at in np.random.default_rng(seed).permutation(len(sentences))[:count]]
 
 
-def trial(kind: Family, train: Sentences, test: Sentences, labels: LabelSpace, seed: int) -> tuple[Trial, Model]:
-    started = time.perf_counter()
-    trained = kind.train(train, labels, Recipe(), seed=seed)
-    postprocess = EntityPostprocess.fit(trained.out_of_fold, [example.spans for example in train], labels)
-    seconds = time.perf_counter() - started
+def trial(budget: int, seed: int, quick: bool, interpreter: Path | None) -> Trial:
+    kind = family(default_family(TaskKind.NAMED_ENTITIES))
+    train, test, labels = _split(quick)
+    known = drawn(train, budget, seed)
+    with costing() as cost:
+        trained = kind.train(known, labels, Recipe(), seed=seed)
+        postprocess = EntityPostprocess.fit(trained.out_of_fold, [example.spans for example in known], labels)
     outputs = trained.model.predict([example.item for example in test])
     found = EntityEvaluation().measure(outputs, [example.spans for example in test], postprocess, labels)
-    theirs, their_seconds = spacy_f1(train, test, seed)
-    return Trial(found["f1"], found["precision"], found["recall"], seconds, theirs, their_seconds), trained.model
+    usual = {} if interpreter is None else {SPACY: spacy(interpreter, known, test, seed)}
+    return Trial({**found, "seconds": cost.seconds}, usual, cost.peak, on_disk(trained.model))
 
 
-def spacy_f1(train: Sentences, test: Sentences, seed: int) -> tuple[float | None, float]:
-    """What spaCy's tagger reaches, and its seconds; None where there is no spaCy."""
-    python = os.environ.get(SPACY)
-    if not python:
-        return None, float("nan")
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "sets.json"
-        sets = [[(e.item.input, [(s.start, s.end, s.label) for s in e.spans]) for e in part] for part in (train, test)]
-        file.write_text(json.dumps({"train": sets[0], "test": sets[1], "seed": seed, "epochs": EPOCHS}), "utf-8")
-        program = Path(__file__).with_name("spacy_tagger.py")
-        done = subprocess.run([python, str(program), str(file)], capture_output=True, text=True, check=True)
-    said = json.loads(done.stdout.splitlines()[-1])
+def spacy(interpreter: Path, train: Sentences, test: Sentences, seed: int) -> dict[str, float]:
+    """What spaCy's tagger reaches, and its seconds."""
+    sets = [[(e.item.input, [(s.start, s.end, s.label) for s in e.spans]) for e in part] for part in (train, test)]
+    given = {"train": sets[0], "test": sets[1], "seed": seed, "epochs": EPOCHS}
+    said = peers.told(interpreter, "spacy_tagger.py", given)
     right = shown = true = 0
     for spans, example in zip(said["found"], test, strict=True):
         answer = tuple(Span(*span) for span in spans)
         right += len(compare_spans(answer, example.spans).kept)
         shown, true = shown + len(answer), true + len(example.spans)
-    return 2 * right / max(shown + true, 1), float(said["seconds"])
+    return {"f1": 2 * right / max(shown + true, 1), "seconds": float(said["seconds"])}
 
 
-def milliseconds(model: Model, test: Sentences, run: str) -> float:
-    """Of one sentence in batches of `BATCH`. `run` is part of the texts: what was read before would cost nothing."""
-    batches = [test[at : at + BATCH] for at in range(0, min(len(test), 160), BATCH)]
-    model.predict([Item("Something to begin with.")])
-    started = time.perf_counter()
-    for number, batch in enumerate(batches):
-        model.predict([Item(f"{example.item.input} {run}{number}") for example in batch])
-    return (time.perf_counter() - started) * 1000 / sum(map(len, batches))
-
-
-def compiled(kind: Family) -> bool:
-    """Have the reader run in OpenVINO, as serving does once that is ready; whether there is one."""
-    if not openvino.available() or not isinstance(kind, MiniLMTagger):
-        return False
-    program = kind.reader().program
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            openvino.export(program, Path(folder) / "form")
-            program.adopt(openvino.load(Path(folder) / "form", threads=1))
-        except NotCompilable as error:
-            print(error)
-            return False
-    return True
-
-
-def on_disk(model: Model) -> float:
-    """Megabytes of what a version keeps."""
-    with tempfile.TemporaryDirectory() as folder:
-        model.save(Path(folder) / "model")
-        return sum(file.stat().st_size for file in (Path(folder) / "model").iterdir()) / 1e6
-
-
-def measure(quick: bool, seeds: int) -> list[Figure]:
-    train, test = read("wnut17train.conll"), read("emerging.test.annotated")
-    if quick:
-        test = test[:300]
-    labels = LabelSpace(tuple(sorted({span.label for example in train for span in example.spans})))
+def measure(quick: bool, seeds: int) -> list[Row]:
+    interpreter = peers.python("spacy")
+    budgets = BUDGETS[:2] if quick else BUDGETS
+    jobs = [(budget, seed, quick, interpreter) for budget in reversed(budgets) for seed in range(seeds)]
+    found = dict(zip(jobs, tried(trial, jobs), strict=True))
     kind = family(default_family(TaskKind.NAMED_ENTITIES))
-    figures: list[Figure] = []
-    model: Model | None = None
-    for budget in BUDGETS[: 2 if quick else 3]:
-        trials = []
-        for seed in range(seeds):
-            found, model = trial(kind, drawn(train, budget, seed), test, labels, seed)
-            trials.append(found)
-        figures += _scores(budget, trials)
-    assert model is not None
-    figures.append(Figure(PART, "a version on disk", on_disk(model), "MB", MOST_DISK, "the network apart: 91 MB"))
-    figures.append(Figure(PART, f"PyTorch, batch {BATCH}", milliseconds(model, test, "a"), "ms a sentence"))
-    if compiled(kind):
-        figures.append(
-            Figure(PART, f"compiled, batch {BATCH}", milliseconds(model, test, "b"), "ms a sentence", MOST_MILLISECONDS)
+    train, test, labels = _split(quick)
+    model = kind.train(drawn(train, budgets[0], 0), labels, Recipe(overrides={"folds": 0})).model
+    speed, how = serving_costs(model, [one.item for one in test[:160]])
+    return [
+        Row(
+            f"wnut17, {budget} sentences", "f1", [found[job] for job in jobs if job[0] == budget], speed,
+            network_on_disk(kind), note=how,
         )
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    figures.append(Figure(PART, "peak memory of the process", peak, "MB"))
-    return figures
-
-
-def _scores(budget: int, trials: Sequence[Trial]) -> list[Figure]:
-    """Errors, 1 - F1, so that less is better: ours must be at most spaCy's in the same run."""
-    theirs = [found.theirs for found in trials if found.theirs is not None]
-    shares: Mapping[str, float] = {
-        "precision": median(found.precision for found in trials),
-        "recall": median(found.recall for found in trials),
-    }
-    note = ", ".join(f"{name} {value:.3f}" for name, value in shares.items())
-    worst = 1 - min(found.f1 for found in trials)
-    figures = [
-        Figure(
-            PART, f"1 - F1 at {budget} sentences", 1 - median(found.f1 for found in trials), "",
-            1 - median(theirs) if theirs else None, f"{len(trials)} draws, the worst {worst:.3f}; {note}",
-        ),
-        Figure(PART, f"training on {budget} sentences", median(found.seconds for found in trials), "s"),
+        for budget in budgets
     ]  # fmt: skip
-    if theirs:
-        seconds = median(found.their_seconds for found in trials)
-        figures.append(Figure(PART, f"1 - F1 of spaCy at {budget}", 1 - median(theirs), "", None, f"{seconds:.0f} s"))
-    return figures
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="without 1,000 sentences, on a part of the test set")
-    parser.add_argument("--seeds", type=int, default=5)
-    chosen = parser.parse_args()
-    print(text_table(measure(chosen.quick, chosen.seeds)))
+@cache
+def _split(quick: bool) -> tuple[Sentences, Sentences, LabelSpace]:
+    train, test = read("wnut17train.conll"), read("emerging.test.annotated")
+    labels = LabelSpace(tuple(sorted({span.label for example in train for span in example.spans})))
+    return train, test[: 300 if quick else None], labels

@@ -1,4 +1,4 @@
-"""What few labelled frames teach about points: `python -m tests.benchmarks.zoo --only keypoints`
+"""What few labelled frames teach about points: `python -m tests.benchmarks.zoo --only mouse --only people`
 
 On a mouse with four points that COCO does not have (`kpt_mouse`, 40 frames held out), and on the people of `coco_mini`,
 whose points the pretrained network knows, with some hidden. Each size over several draws of the training frames, median
@@ -13,12 +13,10 @@ from __future__ import annotations
 
 import logging
 import os
-import resource
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from functools import cache
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -35,84 +33,74 @@ from model_zoo.postprocess import KeypointPostprocess
 from model_zoo.recipes import Recipe
 from model_zoo.registry import default_family, family
 from model_zoo.types import FloatArray, LabelSpace, PoseExample, PoseOutput, TaskKind
-from tests.benchmarks.figures import Figure
 from tests.benchmarks.forms import AT_ONCE, serving_costs
 from tests.benchmarks.keypoint_data import Split, mouse, people
+from tests.benchmarks.zoo_draws import costing, network_on_disk, on_disk, tried
+from tests.benchmarks.zoo_rows import Row, Trial
 
-DATA: Mapping[str, Callable[[], Split]] = {"kpt_mouse": mouse, "coco_mini people": people}
+MOUSE, PEOPLE = "kpt_mouse", "coco_mini people"
+DATA: Mapping[str, Callable[[], Split]] = {MOUSE: mouse, PEOPLE: people}
 COUNTS = (10, 40)
-SEEDS = 5
-LARGEST = 100e6
-"""Bytes on disk that a default may take."""
+MEASURES = ("map50", "visibility", "map50_by_ultralytics")
+ULTRALYTICS = "Ultralytics"
 
 
-@dataclass(frozen=True)
-class Trial:
-    """One training: average precision by points, also by Ultralytics' own constants, and visibility told rightly."""
-
-    map50: float
-    loosely: float
-    visibility: float
-    seconds: float
+Measures = dict[str, float]
+"""Average precision by points, the same by Ultralytics' own constants, and visibility told rightly."""
 
 
-def measure(quick: bool = False, seeds: int = SEEDS) -> list[Figure]:
-    """All figures; `quick` is one draw of ten frames of the mouse, whose figures mean little."""
-    folder = os.environ.get("PRELABEL_WEIGHTS_DIR")
-    found = family(default_family(TaskKind.KEYPOINTS), Path(folder) if folder else None)
-    assert isinstance(found, YoloPoseFamily)
-    figures: list[Figure] = []
-    for name, read in list(DATA.items())[: 1 if quick else None]:
-        split = read()
-        figures += before(found, split)
-        for count in COUNTS[: 1 if quick else None]:
-            own, usual = [], []
-            for seed in range(1 if quick else seeds):
-                drawn = split.draw(count, seed)
-                model, trial = ours(found, split, drawn, seed)
-                own.append(trial)
-                usual.append(default(found, split, drawn, trial.seconds, seed))
-            figures += _figures(f"{name}, {len(drawn)} frames", own, usual)
-        figures += costs(model, split)
-    return figures
+def trial(name: str, count: int, seed: int) -> Trial:
+    kind, split = _family(), _split(name)
+    drawn = split.draw(count, seed)
+    with costing() as cost:
+        trained = kind.train(drawn, split.labels, Recipe(), seed=seed)
+        postprocess = KeypointPostprocess.fit(trained.out_of_fold, [one.poses for one in drawn], split.labels)
+    own = {**judged(trained.model, split, postprocess), "seconds": cost.seconds}
+    usual = {**default(kind, split, drawn, cost.seconds, seed), "seconds": cost.seconds}
+    return Trial(own, {ULTRALYTICS: usual}, cost.peak, on_disk(trained.model))
 
 
-def before(kind: YoloPoseFamily, split: Split) -> list[Figure]:
-    """What is known before any label."""
+def measure(name: str, quick: bool, seeds: int) -> list[Row]:
+    """The table's rows of one set; `quick` is one draw of ten frames, whose figures mean little."""
+    kind = _family()
+    counts = COUNTS[:1] if quick else COUNTS
+    jobs = [(name, count, seed) for count in reversed(counts) for seed in range(seeds)]
+    found = dict(zip(jobs, tried(trial, jobs), strict=True))
+    split = _split(PEOPLE)
     model = kind.untrained(split.labels)
-    if model is None:
-        return []
-    trial = judged(model, split, KeypointPostprocess.uncalibrated(split.labels, kind.untrained_threshold), 0.0)
+    assert model is not None
+    told = judged(model, split, KeypointPostprocess.uncalibrated(split.labels, kind.untrained_threshold))
+    before = f"before any label: {told['map50']:.3f}, visibility {told['visibility']:.3f}"
+    landscape = [one.item for one in split.test if np.less(*reversed(image_size(one.item.input)))]
+    speed, how = serving_costs(model, landscape[:AT_ONCE])
     return [
-        Figure(split.name, "OKS mAP50 before any label", trial.map50, ""),
-        Figure(split.name, "visibility told rightly before any label", trial.visibility, ""),
-    ]
+        Row(
+            f"{name}, {count} frames", what, [found[job] for job in jobs if job[1] == count], speed,
+            network_on_disk(kind), judged=what == MEASURES[0],
+            note=f"{how}{f'; {before}' if name == PEOPLE else ''}" if what == MEASURES[0] else "",
+        )
+        for count in counts
+        for what in MEASURES
+        if name != PEOPLE or what != "map50_by_ultralytics"
+    ]  # fmt: skip
 
 
-def ours(kind: YoloPoseFamily, split: Split, drawn: Sequence[PoseExample], seed: int) -> tuple[Model, Trial]:
-    begun = time.perf_counter()
-    trained = kind.train(drawn, split.labels, Recipe(), seed=seed)
-    postprocess = KeypointPostprocess.fit(trained.out_of_fold, [one.poses for one in drawn], split.labels)
-    seconds = time.perf_counter() - begun
-    return trained.model, judged(trained.model, split, postprocess, seconds)
-
-
-def judged(model: Model, split: Split, postprocess: KeypointPostprocess, seconds: float) -> Trial:
+def judged(model: Model, split: Split, postprocess: KeypointPostprocess) -> Measures:
     outputs = [one for one in model.predict([one.item for one in split.test]) if isinstance(one, PoseOutput)]
-    return _judged(outputs, split, postprocess, seconds)
+    return _judged(outputs, split, postprocess)
 
 
-def _judged(outputs: Sequence[PoseOutput], split: Split, postprocess: KeypointPostprocess, seconds: float) -> Trial:
+def _judged(outputs: Sequence[PoseOutput], split: Split, postprocess: KeypointPostprocess) -> Measures:
     truths = [one.poses for one in split.test]
     strict = keypoint_metrics(outputs, truths, postprocess, split.labels)
     coco = all(plain(name) in COCO_SIGMAS for name in split.labels.names)
     even: FloatArray = np.full(len(split.labels), 1 / len(split.labels), np.float32)
     loose = strict if coco else keypoint_metrics(outputs, truths, postprocess, split.labels, even)
     visibility = 0.0 if np.isnan(strict.visibility) else strict.visibility
-    return Trial(strict.map50, loose.map50, visibility, seconds)
+    return dict(zip(MEASURES, (strict.map50, visibility, loose.map50), strict=True))
 
 
-def default(kind: YoloPoseFamily, split: Split, drawn: Sequence[PoseExample], seconds: float, seed: int) -> Trial:
+def default(kind: YoloPoseFamily, split: Split, drawn: Sequence[PoseExample], seconds: float, seed: int) -> Measures:
     """Ultralytics' own training with its defaults, from the same weights, stopped after so many seconds. One model says
     of a point that it is visible, or nothing."""
     from ultralytics import YOLO
@@ -122,18 +110,16 @@ def default(kind: YoloPoseFamily, split: Split, drawn: Sequence[PoseExample], se
         config = _as_yolo(Path(folder), split.labels, drawn)
         said = StringIO()
         logging.getLogger("ultralytics").setLevel(logging.ERROR)  # its handler keeps the stream that it began with
-        begun = time.perf_counter()
         with redirect_stdout(said), redirect_stderr(said):
             network: Any = YOLO(kind.runtime.weights_dir / f"{kind.base().name}.pt")
             network.train(
                 data=str(config), time=seconds / 3600, seed=seed, device="cpu", workers=0, plots=False, val=False,
                 verbose=False, project=folder, name="run", exist_ok=True,
             )  # fmt: skip
-            took = time.perf_counter() - begun
             trained: Any = YOLO(Path(folder) / "run" / "weights" / "last.pt")
             outputs = [_output(trained, one, split.labels) for one in split.test]
         half = KeypointPostprocess(KeypointPostprocess.uncalibrated(split.labels).objects, 0.5, 0.5)
-        return _judged(outputs, split, half, took)
+        return _judged(outputs, split, half)
 
 
 def _output(network: Any, example: PoseExample, labels: LabelSpace) -> PoseOutput:
@@ -169,31 +155,13 @@ def _as_yolo(folder: Path, labels: LabelSpace, drawn: Sequence[PoseExample]) -> 
     return folder / "data.yaml"
 
 
-def _figures(part: str, own: Sequence[Trial], usual: Sequence[Trial]) -> list[Figure]:
-    def median(trials: Sequence[Trial], name: str) -> float:
-        return float(np.median([getattr(trial, name) for trial in trials]))
-
-    note = f"{len(own)} draws"
-    worse = median(usual, "map50") - median(own, "map50")
-    return [
-        Figure(part, "OKS mAP50, median", median(own, "map50"), "", None, note),
-        Figure(part, "OKS mAP50, worst", min(trial.map50 for trial in own), ""),
-        Figure(part, "OKS mAP50 by Ultralytics' constants, median", median(own, "loosely"), ""),
-        Figure(part, "visibility told rightly, median", median(own, "visibility"), ""),
-        Figure(part, "seconds of training, median", median(own, "seconds"), "s"),
-        Figure(part, "Ultralytics' default: OKS mAP50, median", median(usual, "map50"), "", None, "equal time"),
-        Figure(part, "Ultralytics' default: by its own constants, median", median(usual, "loosely"), ""),
-        Figure(part, "Ultralytics' default: visibility told rightly, median", median(usual, "visibility"), ""),
-        Figure(part, "OKS mAP50 that the default has more", worse, "", 0.0),
-    ]
+def _family() -> YoloPoseFamily:
+    folder = os.environ.get("PRELABEL_WEIGHTS_DIR")
+    found = family(default_family(TaskKind.KEYPOINTS), Path(folder) if folder else None)
+    assert isinstance(found, YoloPoseFamily)
+    return found
 
 
-def costs(model: Model, split: Split) -> list[Figure]:
-    """What a model takes when it serves."""
-    with tempfile.TemporaryDirectory(prefix="prelabel-benchmark-") as folder:
-        model.save(Path(folder) / "model")
-        size = sum(file.stat().st_size for file in (Path(folder) / "model").iterdir())
-    figures = [Figure(split.name, "bytes on disk", float(size), "B", LARGEST)]
-    figures += serving_costs(model, [example.item for example in split.test[:AT_ONCE]], split.name)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return [*figures, Figure(split.name, "peak memory of the process", peak, "MB")]
+@cache
+def _split(name: str) -> Split:
+    return DATA[name]()

@@ -1,18 +1,17 @@
 """What few painted images teach a segmenter: `python -m tests.benchmarks.zoo --only segmentation`
 
-Mean average precision of masks on pedestrians (`seg_pennfudan`) after 5 and 20 images, under their own name, which the
-pretrained network knows, and under one that says nothing. Beside it the same network trained with Ultralytics'
-defaults on the same images for the same number of seconds. Weights are looked for in PRELABEL_WEIGHTS_DIR.
+Mean average precision of masks on pedestrians (`seg_pennfudan`, 30 images held out) after 5 and 20 images, under a
+name that says nothing; under their own the pretrained network knows them before any label. Beside it the same network
+trained with Ultralytics' defaults on the same images for the same number of seconds. Weights are looked for in
+PRELABEL_WEIGHTS_DIR.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import resource
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
@@ -24,7 +23,7 @@ from PIL import Image
 from backend.converters.outlines import trace
 from backend.evaluation.instance_segmentation import InstanceEvaluation
 from model_zoo.base import Model
-from model_zoo.images import read_image
+from model_zoo.images import image_size, read_image
 from model_zoo.instance_segmentation.model import YoloSegModel
 from model_zoo.instance_segmentation.yolo_seg import YoloSegV1
 from model_zoo.masks import mask_of, part_of
@@ -33,14 +32,16 @@ from model_zoo.postprocess import InstancePostprocess
 from model_zoo.recipes import Recipe
 from model_zoo.registry import default_family, family
 from model_zoo.types import InstanceExample, Item, LabelSpace, TaskKind
-from tests.benchmarks.figures import Figure, beside_default, text_table
-from tests.benchmarks.forms import serving_costs
+from tests.benchmarks.forms import AT_ONCE, serving_costs
 from tests.benchmarks.shared_data import shared
+from tests.benchmarks.zoo_draws import costing, network_on_disk, on_disk, tried
+from tests.benchmarks.zoo_rows import Row, Trial
 
 HELD_OUT = 30
 SIZES = (5, 20)
-NAMES = ("pedestrian", "figure")
-MEASURES = {"map50": "mask mAP50", "map50_95": "mask mAP50-95", "miou": "mIoU"}
+MEASURES = ("map50", "map50_95", "miou")
+ULTRALYTICS = "Ultralytics"
+KNOWN, STRANGE = "pedestrian", "figure"
 """What COCO knows, and what it does not."""
 
 
@@ -63,19 +64,17 @@ def judge(model: Model, test: Sequence[InstanceExample], process: InstancePostpr
     return InstanceEvaluation().measure(outputs, [one.masks for one in test], process, model.labels)
 
 
-def ours(
-    kind: YoloSegV1, drawn: Sequence[InstanceExample], test: Sequence[InstanceExample], labels: LabelSpace, seed: int
-) -> dict[str, float]:
-    begun = time.perf_counter()
-    trained = kind.train(drawn, labels, Recipe(), seed=seed)
-    process = InstancePostprocess.fit(trained.out_of_fold, [one.masks for one in drawn], labels)
-    seconds = time.perf_counter() - begun
-    with tempfile.TemporaryDirectory(prefix="prelabel-benchmark-") as folder:
-        trained.model.save(Path(folder))
-        size = sum(file.stat().st_size for file in Path(folder).iterdir())
-    found = judge(trained.model, test, process)
-    masks = float("masks" in str(trained.hyperparameters["trained"]))
-    return {**found, "seconds": seconds, "bytes": float(size), "masks": masks}
+def trial(count: int, seed: int, quick: bool) -> Trial:
+    kind, labels = _family(), LabelSpace((STRANGE,))
+    pool, test = pedestrians(STRANGE)
+    test = test[:10] if quick else test
+    drawn = [pool[at] for at in np.random.default_rng(seed).permutation(len(pool))[:count]]
+    with costing() as cost:
+        trained = kind.train(drawn, labels, Recipe(), seed=seed)
+        process = InstancePostprocess.fit(trained.out_of_fold, [one.masks for one in drawn], labels)
+    own = {**judge(trained.model, test, process), "seconds": cost.seconds}
+    usual = {**default(kind, drawn, test, labels, seed, cost.seconds), "seconds": cost.seconds}
+    return Trial(own, {ULTRALYTICS: usual}, cost.peak, on_disk(trained.model))
 
 
 def default(
@@ -123,36 +122,33 @@ def as_yolo(folder: Path, drawn: Sequence[InstanceExample], labels: LabelSpace) 
     return folder / "data.yaml"
 
 
-def measure(quick: bool, seeds: int) -> list[Figure]:
-    """The figures; with `quick` of one draw of five images under the name that says nothing, on few of those held
-    out."""
+def measure(quick: bool, seeds: int) -> list[Row]:
+    kind = _family()
+    counts = SIZES[:1] if quick else SIZES
+    jobs = [(count, seed, quick) for count in reversed(counts) for seed in range(seeds)]
+    found = dict(zip(jobs, tried(trial, jobs), strict=True))
+    _, test = pedestrians(KNOWN)
+    labels = LabelSpace((KNOWN,))
+    known = kind.untrained(labels)
+    assert known is not None
+    untrained = judge(known, test, InstancePostprocess.uncalibrated(labels, kind.untrained_threshold))["map50"]
+    landscape = [one.item for one in test if np.less(*reversed(image_size(one.item.input)))]
+    speed, how = serving_costs(known, landscape[:AT_ONCE])
+    note = f"{how}; as {KNOWN}, before any label: {untrained:.3f}"
+    return [
+        Row(
+            f"pennfudan, {count} images", what, [found[job] for job in jobs if job[0] == count], speed,
+            network_on_disk(kind), judged=what == MEASURES[0], note=note if what == MEASURES[0] else "",
+        )
+        for count in counts
+        for what in MEASURES
+    ]  # fmt: skip
+
+
+def _family() -> YoloSegV1:
     folder = os.environ.get("PRELABEL_WEIGHTS_DIR")
     kind = family(default_family(TaskKind.INSTANCE_SEGMENTATION), Path(folder) if folder else None)
     assert isinstance(kind, YoloSegV1)
     if not kind.base().pretrained:
         sys.exit("No pretrained segmenter was found; set PRELABEL_WEIGHTS_DIR to the folder with yolov8n-seg.pt.")
-    figures: list[Figure] = []
-    for name in NAMES:
-        labels = LabelSpace((name,))
-        pool, test = pedestrians(name)
-        test = test[:20] if quick else test
-        part = f"pennfudan as {name}"
-        known = kind.untrained(labels)
-        if known is not None:
-            process = InstancePostprocess.uncalibrated(labels, kind.untrained_threshold)
-            figures.append(Figure(part, "mask mAP50 before any label", judge(known, test, process)["map50"], ""))
-            figures += serving_costs(known, [one.item for one in test], "yolo_seg at 640 pixels")
-        if quick and known is not None:
-            continue
-        for count in SIZES[:1] if quick else SIZES:
-            own, usual = [], []
-            for seed in range(1 if quick else seeds):
-                order = np.random.default_rng(seed).permutation(len(pool))[:count]
-                drawn = [pool[at] for at in order]
-                own.append(ours(kind, drawn, test, labels, seed))
-                usual.append(default(kind, drawn, test, labels, seed, own[-1]["seconds"]))
-            said = f"masks trained in {sum(one['masks'] for one in own):.0f} of {len(own)}"
-            figures += beside_default(f"{part}, {count} images", own, usual, MEASURES, said)
-            print(text_table(figures[-8:]), flush=True)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return [*figures, Figure("yolo_seg", "peak memory of this process, Ultralytics' training included", peak, "MB")]
+    return kind

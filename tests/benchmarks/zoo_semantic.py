@@ -1,4 +1,4 @@
-"""What few painted images teach a U-Net: `python -m tests.benchmarks.zoo --only semantic`
+"""What few painted images teach a U-Net: `python -m tests.benchmarks.zoo --only semantic --only photographs`
 
 Mean overlap (mIoU) after 5 and 20 images: of pedestrians and the rest (`seg_pennfudan`), and of five kinds of things
 and the rest in photographs (`coco_mini`, masks of one kind joined). Beside it the same network trained as
@@ -9,11 +9,9 @@ the same images for the same number of seconds, judged by the likeliest label of
 from __future__ import annotations
 
 import json
-import resource
-import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
+from functools import cache
 
 import numpy as np
 from PIL import Image
@@ -23,7 +21,6 @@ from backend.simulation.masks import polygon_mask, run_length_mask
 from model_zoo.base import Model
 from model_zoo.masks import map_of, mask_of
 from model_zoo.postprocess import SegmentationPostprocess
-from model_zoo.programs import openvino
 from model_zoo.recipes import Recipe
 from model_zoo.registry import default_family, family
 from model_zoo.semantic_segmentation.cache import pixels_of
@@ -32,16 +29,19 @@ from model_zoo.semantic_segmentation.model import UnetModel
 from model_zoo.semantic_segmentation.network import WHOLE
 from model_zoo.semantic_segmentation.views import UNKNOWN, drawn, plain
 from model_zoo.types import Item, LabelSpace, SegmentationExample, TaskKind
-from tests.benchmarks.figures import Figure, beside_default, text_table
+from tests.benchmarks.forms import AT_ONCE, serving_costs
 from tests.benchmarks.shared_data import shared
+from tests.benchmarks.zoo_draws import costing, network_on_disk, on_disk, tried
+from tests.benchmarks.zoo_rows import Row, Trial
 
 HELD_OUT = 30
 SIZES = (5, 20)
 SIDE = 320
-MEASURES = {"miou": "mIoU", "pixel_accuracy": "pixel accuracy", "f1": "F1 of areas"}
+MEASURES = ("miou", "f1")
+LIBRARY = "the library's own"
 RATE, BATCH = 2e-4, 8
 """Of the library's own example (`examples/binary_segmentation_intro.ipynb`)."""
-THINGS = {"person": "person", "animal": "animal", "vehicle": "vehicle", "food": "food", "furniture": "furniture"}
+LABELS = {"person": "person", "animal": "animal", "vehicle": "vehicle", "food": "food", "furniture": "furniture"}
 """Super-categories of COCO with labels of ours."""
 
 Examples = list[SegmentationExample]
@@ -62,7 +62,7 @@ def things() -> tuple[LabelSpace, Examples]:
     root, examples = shared("coco_mini"), []
     for file in sorted((root / "annotations").glob("instances_*.json")):
         content = json.loads(file.read_text())
-        kinds = {one["id"]: THINGS.get(one["supercategory"]) for one in content["categories"]}
+        kinds = {one["id"]: LABELS.get(one["supercategory"]) for one in content["categories"]}
         for image in content["images"]:
             size = (image["width"], image["height"])
             found = []
@@ -78,10 +78,11 @@ def things() -> tuple[LabelSpace, Examples]:
             path = next(root.rglob(image["file_name"]), None)
             if path is not None and masks:
                 examples.append(SegmentationExample(Item(path), map_of(masks, size)))
-    return LabelSpace(tuple(THINGS.values())), examples
+    return LabelSpace(tuple(LABELS.values())), examples
 
 
-SETS = {"pennfudan": pedestrians, "coco_mini": things}
+PEDESTRIANS, THINGS = "pennfudan", "coco_mini"
+SETS = {PEDESTRIANS: pedestrians, THINGS: things}
 
 
 def judge(model: Model, test: Sequence[SegmentationExample], process: SegmentationPostprocess) -> dict[str, float]:
@@ -89,17 +90,15 @@ def judge(model: Model, test: Sequence[SegmentationExample], process: Segmentati
     return SegmentationEvaluation().measure(outputs, [one.map.masks for one in test], process, model.labels)
 
 
-def ours(kind: UnetFamily, known: Examples, test: Examples, labels: LabelSpace, seed: int) -> dict[str, float]:
-    begun = time.perf_counter()
-    trained = kind.train(known, labels, Recipe(), seed=seed)
-    process = SegmentationPostprocess.fit(trained.out_of_fold, [one.map.masks for one in known], labels)
-    seconds = time.perf_counter() - begun
-    with tempfile.TemporaryDirectory(prefix="prelabel-benchmark-") as folder:
-        trained.model.save(Path(folder))
-        size = sum(file.stat().st_size for file in Path(folder).iterdir())
-    found = judge(trained.model, test, process)
-    whole = float(trained.hyperparameters["train"] == WHOLE)
-    return {**found, "seconds": seconds, "bytes": float(size), "whole": whole}
+def trial(name: str, count: int, seed: int, quick: bool) -> Trial:
+    kind, (labels, pool, test) = _family(), _split(name, quick)
+    known = [pool[at] for at in np.random.default_rng(seed).permutation(len(pool))[:count]]
+    with costing() as cost:
+        trained = kind.train(known, labels, Recipe(), seed=seed)
+        process = SegmentationPostprocess.fit(trained.out_of_fold, [one.map.masks for one in known], labels)
+    own = {**judge(trained.model, test, process), "seconds": cost.seconds}
+    usual = {**default(kind, known, test, labels, seed, cost.seconds), "seconds": cost.seconds}
+    return Trial(own, {LIBRARY: usual}, cost.peak, on_disk(trained.model))
 
 
 def default(
@@ -133,44 +132,35 @@ def default(
     return judge(UnetModel(kind, labels, network, SIDE, True), test, SegmentationPostprocess.uncalibrated(labels))
 
 
-def speed(model: Model, test: Examples, compiled: bool) -> float:
-    """Milliseconds an item at batch 8, decoding left out."""
-    (program,) = model.programs()
-    if compiled:
-        with tempfile.TemporaryDirectory(prefix="prelabel-benchmark-") as folder:
-            openvino.export(program, Path(folder))
-            program.adopt(openvino.load(Path(folder)))
-    landscape = [one for one in test if one.map.width >= one.map.height]
-    items = [model.prepare(one.item) for one in (landscape * 8)[:8]]
-    model.predict(items)
-    begun = time.perf_counter()
-    for _ in range(3):
-        model.predict(items)
-    return (time.perf_counter() - begun) / 3 / len(items) * 1000
+def measure(name: str, quick: bool, seeds: int) -> list[Row]:
+    """The table's rows of one set; with `quick` of one draw of five images, on few of those held out."""
+    kind = _family()
+    counts = SIZES[:1] if quick else SIZES
+    jobs = [(name, count, seed, quick) for count in reversed(counts) for seed in range(seeds)]
+    found = dict(zip(jobs, tried(trial, jobs), strict=True))
+    labels, _, test = _split(PEDESTRIANS, False)
+    model = UnetModel(kind, labels, kind.begun(len(labels) + 1), SIDE, True)
+    landscape = [one.item for one in test if one.map.width > one.map.height]
+    speed, how = serving_costs(model, landscape[:AT_ONCE])
+    return [
+        Row(
+            f"{name}, {count} images", what, [found[job] for job in jobs if job[1] == count], speed,
+            network_on_disk(kind), judged=what == MEASURES[0], note=how if what == MEASURES[0] else "",
+        )
+        for count in counts
+        for what in MEASURES
+    ]  # fmt: skip
 
 
-def measure(quick: bool, seeds: int) -> list[Figure]:
-    """The figures; with `quick` of one draw of five images of one set, on few of those held out."""
+def _family() -> UnetFamily:
     kind = family(default_family(TaskKind.SEMANTIC_SEGMENTATION))
     assert isinstance(kind, UnetFamily)
-    figures: list[Figure] = []
-    for name, read in list(SETS.items())[: 1 if quick else None]:
-        labels, examples = read()
-        order = np.random.default_rng(1234).permutation(len(examples))
-        mixed = [examples[at] for at in order]
-        pool, test = mixed[HELD_OUT:], mixed[: 15 if quick else HELD_OUT]
-        for count in SIZES[:1] if quick else SIZES:
-            own, usual = [], []
-            for seed in range(1 if quick else seeds):
-                known = [pool[at] for at in np.random.default_rng(seed).permutation(len(pool))[:count]]
-                own.append(ours(kind, known, test, labels, seed))
-                usual.append(default(kind, known, test, labels, seed, own[-1]["seconds"]))
-            said = f"the encoder trained, too, in {sum(one['whole'] for one in own):.0f} of {len(own)}"
-            figures += beside_default(f"{name}, {count} images", own, usual, MEASURES, said)
-            print(text_table(figures[-5:]), flush=True)
-    model = UnetModel(kind, labels, kind.begun(len(labels) + 1), SIDE, True)
-    figures.append(Figure("unet_lite0", "an image at batch 8 in PyTorch", speed(model, test, False), "ms"))
-    if openvino.available():
-        figures.append(Figure("unet_lite0", "an image at batch 8 compiled", speed(model, test, True), "ms", 30.0))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return [*figures, Figure("unet_lite0", "peak memory of this process, the default's training included", peak, "MB")]
+    return kind
+
+
+@cache
+def _split(name: str, quick: bool) -> tuple[LabelSpace, Examples, Examples]:
+    """Labels, images to draw from, and those held out, the same in every run."""
+    labels, examples = SETS[name]()
+    mixed = [examples[at] for at in np.random.default_rng(1234).permutation(len(examples))]
+    return labels, mixed[HELD_OUT:], mixed[: 15 if quick else HELD_OUT]

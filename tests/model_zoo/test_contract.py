@@ -33,7 +33,7 @@ from model_zoo.types import (
 from tests.model_zoo import figures
 from tests.model_zoo.conftest import LABELS
 from tests.model_zoo.named_entities import sentences
-from tests.model_zoo.region_classification import stickers
+from tests.model_zoo.region_classification import moods, stickers
 from tests.model_zoo.semantic_segmentation import landscapes
 
 Examples = list[ClassificationExample]
@@ -267,6 +267,7 @@ KINDS: Mapping[TaskKind, Kind] = {
         landscapes.LABELS, landscapes.examples, landscapes.HOSTILE, landscapes.TINY, only="Ground"
     ),
     TaskKind.REGION_CLASSIFICATION: Kind(stickers.LABELS, stickers.examples, stickers.HOSTILE, {}, steps=False),
+    TaskKind.SPAN_CLASSIFICATION: Kind(moods.LABELS, moods.examples, moods.HOSTILE, {}, steps=False),
 }
 
 

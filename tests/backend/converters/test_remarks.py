@@ -87,6 +87,45 @@ class TestRoundTrip:
         assert CONVERTERS[tag].kind(second) is TaskKind.REGION_CLASSIFICATION
 
 
+def spoken_of(marks: str = "Labels") -> Control:
+    config = parse_config(
+        '<View><Text name="text" value="$text"/>'
+        f'<{marks} name="who" toName="text"><Label value="person"/></{marks}>'
+        '<Choices name="is" toName="text" perRegion="true"><Choice value="glad"/><Choice value="angry"/></Choices>'
+        "</View>"
+    )
+    control = config.control("is")
+    assert control is not None
+    return control
+
+
+@given(st.lists(st.tuples(st.integers(0, 90), st.integers(1, 9), st.integers(0, 2)), max_size=4))
+@settings(max_examples=30, deadline=None)
+def test_what_is_said_of_spans_is_read_again(places: list[tuple[int, int, int]]) -> None:
+    control, names = spoken_of(), (("glad",), ("angry",), ())
+    assert CONVERTERS["Choices"].kind(control) is TaskKind.SPAN_CLASSIFICATION
+    drawn: list[dict[str, Any]] = [
+        {
+            "id": f"s{at}", "from_name": "who", "to_name": "text", "type": "labels", "score": 0.7,
+            "value": {"start": start, "end": start + length, "text": "x" * length, "labels": ["person"]},
+        }
+        for at, (start, length, _) in enumerate(places)
+    ]  # fmt: skip
+    said = decision(*[(ANY, names[which]) for _, _, which in places])
+    written = regions_of(control, said, {}, key="1:v1", drawn=drawn)
+    decoded: Any = CONVERTERS["Choices"].decode(control, [*drawn, *written])
+    wanted = [Remark(Box(a, 0, a + b, 1, ""), names[which]) for a, b, which in places if names[which]]
+    assert list(decoded or ()) == wanted
+    assert all("text" in region["value"] and "labels" not in region["value"] for region in written)
+
+
+@pytest.mark.parametrize("value", [{}, {"start": 3, "end": 3}, {"start": "0", "end": "9"}, {"start": -1, "end": 4}])
+def test_spans_without_a_place_are_left_out(value: Any) -> None:
+    region = {"id": "s", "from_name": "who", "to_name": "text", "type": "labels", "value": value}
+    said = {**region, "from_name": "is", "type": "choices", "value": {"choices": ["glad"]}}
+    assert CONVERTERS["Choices"].decode(spoken_of(), [region, said]) is None
+
+
 class TestDecode:
     def test_the_region_that_it_is_said_of_is_known_by_its_id(self) -> None:
         drawn = [rectangle("a", 10), rectangle("b", 50)]

@@ -37,6 +37,7 @@ from model_zoo.object_detection.family import ORIENTED, YoloV1
 from model_zoo.postprocess import postprocess_of
 from model_zoo.types import Item, TaskKind
 from tests.model_zoo.named_entities import sentences
+from tests.model_zoo.region_classification import moods
 from tests.model_zoo.semantic_segmentation import landscapes
 
 UID = "1.1795149789"
@@ -96,6 +97,27 @@ def remark_records() -> list[Record]:
             chosen = "low" if "Vehicle" in box["value"]["rectanglelabels"] else "high"
             result.append({**region(control, "choices", {"choices": [chosen]}), "id": f"box{number}"})
         made.append(record(one.task, one.data, result))
+    return made
+
+
+MOODS_CONFIG = (
+    '<View><Text name="text" value="$text"/><Labels name="who" toName="text"><Label value="person"/></Labels>'
+    '<Choices name="is" toName="text" perRegion="true"><Choice value="glad"/><Choice value="angry"/></Choices></View>'
+)
+
+
+def mood_records() -> list[Record]:
+    """People in texts, each with what holds of them."""
+    made = []
+    for number, one in enumerate(moods.examples()):
+        result: list[dict[str, Any]] = []
+        for at, remark in enumerate(one.remarks):
+            place = {"start": int(remark.box.left), "end": int(remark.box.right)}
+            shared = {"id": f"who{at}", "to_name": "text"}
+            who = {"from_name": "who", "type": "labels", "value": {**place, "labels": ["person"]}}
+            said = {"from_name": "is", "type": "choices", "value": {**place, "choices": list(remark.labels)}}
+            result += [{**shared, **who}, {**shared, **said}]
+        made.append(record(number, {"text": one.item.input}, result))
     return made
 
 
@@ -257,6 +279,9 @@ CASES = [
     pytest.param(
         Case(REMARKS_CONFIG, remark_records, {}, frozenset({"out_of_fold_accuracy", "examples"})),
         id="region_classification",
+    ),
+    pytest.param(
+        Case(MOODS_CONFIG, mood_records, {}, frozenset({"out_of_fold_accuracy", "examples"})), id="span_classification"
     ),
     pytest.param(
         Case(

@@ -154,8 +154,8 @@ class TestSkipped:
                 "it labels several objects at once",
             ),
             (
-                '<Choices name="c" toName="good_object" perRegion="true"><Choice value="A"/></Choices>',
-                "(perRegion) of Text cannot be learnt yet.",
+                '<HyperText name="o" value="$h"/><Rating name="c" toName="o" perRegion="true"/>',
+                "(perRegion) of HyperText cannot be learnt yet.",
             ),
             (
                 '<Image name="o" value="$i"/><Rating name="c" toName="o" perRegion="true"/>',

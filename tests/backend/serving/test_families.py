@@ -44,6 +44,7 @@ ASKED = {
     TaskKind.CAPTIONS: ("Image", "TextArea"),
     TaskKind.SEMANTIC_SEGMENTATION: ("Image", "BrushLabels"),
     TaskKind.REGION_CLASSIFICATION: ("Image", "Choices"),
+    TaskKind.SPAN_CLASSIFICATION: ("Text", "Choices"),
 }
 """An object tag and a control tag that pose each kind of task."""
 
@@ -51,8 +52,9 @@ ASKED = {
 @pytest.mark.parametrize("kind", FAMILIES, ids=[kind.name for kind in FAMILIES])
 def test_every_family_can_be_chosen_by_name(kind: type[Family]) -> None:
     asked = control(f'prelabel_model="{kind.name}"', *ASKED[kind.task])
-    if kind.task is TaskKind.REGION_CLASSIFICATION:
-        asked = replace(asked, about=(control("", "Image", "RectangleLabels"),))
+    if kind.task in (TaskKind.REGION_CLASSIFICATION, TaskKind.SPAN_CLASSIFICATION):
+        marks = {"Image": "RectangleLabels", "Text": "Labels"}[asked.object_tag]
+        asked = replace(asked, about=(control("", asked.object_tag, marks),))
     assert Families().of(asked).name == kind.name
 
 

@@ -21,10 +21,11 @@ from backend.serving.pool import LoadedControl, LoadedVersion
 from backend.serving.predict import Predictor
 from backend.serving.warmup import exercise
 from model_zoo.base import Model
-from model_zoo.postprocess import DetectionPostprocess, RegionPostprocess
+from model_zoo.postprocess import DetectionPostprocess, EntityPostprocess, RegionPostprocess
 from model_zoo.recipes import Recipe
 from model_zoo.registry import default_family, family
-from model_zoo.types import DetectionOutput, FloatArray, Item, LabelSpace, Output, TaskKind
+from model_zoo.types import DetectionOutput, EntityOutput, FloatArray, Item, LabelSpace, Output, TaskKind
+from tests.model_zoo.region_classification import moods
 from tests.model_zoo.region_classification.stickers import LABELS, example, examples
 
 SPACE = LabelSpace(LABELS)
@@ -109,3 +110,38 @@ def test_each_box_that_is_found_has_its_choice(inputs: InputReader, says: Loaded
     (lonely,) = predictor.predict(CONFIG, alone, [task], time.monotonic() + 60)
     assert (lonely.result, lonely.problems) == ([], ())
     exercise(alone)
+
+
+MOODS = parse_config(
+    '<View><Text name="text" value="$text"/><Labels name="who" toName="text"><Label value="person"/></Labels>'
+    '<Choices name="is" toName="text" perRegion="true"><Choice value="glad"/><Choice value="angry"/></Choices></View>'
+)
+
+
+class Reads(Finds):
+    """Always the same spans."""
+
+    labels = LabelSpace(("person",))
+
+    def predict(self, items: Sequence[Item]) -> list[Output]:
+        places = self._boxes[:, [0, 2]].astype(np.int64)
+        return [EntityOutput(str(item.input), places, np.full((len(places), 1), 0.9, np.float32)) for item in items]
+
+
+def test_each_span_that_is_found_has_its_choice(inputs: InputReader) -> None:
+    space, text = LabelSpace(moods.LABELS), moods.example(50, ("angry", "glad", "angry"))
+    chosen = family(default_family(TaskKind.SPAN_CLASSIFICATION))
+    trained = chosen.train(moods.examples(), space, Recipe())
+    says = LoadedControl("is", chosen, trained.model, RegionPostprocess.uncalibrated(space))
+    places = np.array([remark.box.corners for remark in text.remarks], np.float32)
+    entities = family(default_family(TaskKind.NAMED_ENTITIES))
+    who = LoadedControl("who", entities, Reads(places, (0, 0)), EntityPostprocess.uncalibrated(Reads.labels))
+    version = LoadedVersion("v4", {"who": who, "is": says})
+    task = {"id": 7, "data": {"text": text.item.input}}
+    (prediction,) = Predictor(inputs, RolePolicy()).predict(MOODS, version, [task], time.monotonic() + 60)
+    assert prediction.problems == ()
+    assert MOODS.validate(prediction.as_dict()) == []
+    control = MOODS.control("is")
+    assert control is not None
+    assert CONVERTERS["Choices"].decode(control, prediction.result) == text.remarks
+    exercise(LoadedVersion("v4", {"is": says}))

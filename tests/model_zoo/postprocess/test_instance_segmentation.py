@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from model_zoo.errors import CheckpointError
 from model_zoo.masks import mask_of, pixels
 from model_zoo.postprocess import InstancePostprocess
 from model_zoo.postprocess.instance_segmentation import compared
@@ -51,6 +52,29 @@ def test_an_object_without_a_pixel_is_not_shown() -> None:
 def test_suppressed_by_boxes_as_detections_are() -> None:
     crowd = [(20, 10, 60 + step, 30, 0.9 - step / 10, 0.1, 0) for step in range(3)]
     assert len(PLAIN.decide(halves(*crowd), TWO).masks) == 1
+
+
+def test_a_mask_within_another_is_not_shown_again() -> None:
+    """Half of a box shows the same half of the picture in a box of its own."""
+    again = halves((0, 0, 40, 40, 0.9, 0.01, 0), (0, 0, 40, 18, 0.6, 0.01, 0), (0, 0, 80, 20, 0.5, 0.01, 1))
+    assert PLAIN.decide(again, TWO).scores == pytest.approx((0.9, 0.5))
+    other = halves((0, 0, 40, 40, 0.9, 0.01, 0), (0, 0, 40, 18, 0.01, 0.6, 0))
+    assert len(PLAIN.decide(other, TWO).masks) == 2
+
+
+def test_where_people_paint_masks_within_others_found_ones_may_be() -> None:
+    whole, part = true("a", 0, 0, 40, 40), true("a", 0, 0, 40, 18)
+    output = halves((0, 0, 40, 40, 0.9, 0.01, 0), (0, 0, 40, 18, 0.8, 0.01, 0))
+    process = InstancePostprocess.fit([output] * 12, [(whole, part)] * 12, TWO)
+    assert process.covered == 1
+    assert len(process.decide(output, TWO).masks) == 2
+
+
+def test_versions_from_before_masks_were_compared_are_read() -> None:
+    stored = {name: value for name, value in PLAIN.to_json().items() if name != "covered"}
+    assert InstancePostprocess.from_json(stored) == PLAIN
+    with pytest.raises(CheckpointError, match="covered"):
+        InstancePostprocess.from_json({**stored, "covered": "all"})
 
 
 def test_overlaps_are_those_of_masks() -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from backend.evaluation.kinds import EVALUATIONS, evaluation_of
 from backend.evaluation.matching import matches
+from model_zoo.errors import UnreadableInput
 from model_zoo.postprocess import RegionPostprocess
 from model_zoo.recipes import Recipe
 from model_zoo.region_classification.crops import crops
+from model_zoo.region_classification.passages import AROUND, passages
 from model_zoo.registry import default_family, family
 from model_zoo.types import Box, Item, LabelSpace, RegionOutput, Remark, TaskKind
+from tests.model_zoo.region_classification import moods
 from tests.model_zoo.region_classification.stickers import LABELS, example, examples
 
 SPACE = LabelSpace(LABELS)
@@ -51,6 +55,27 @@ def test_a_crop_shows_the_region_and_a_margin() -> None:
     assert 0.3 < bright < 0.7, "80 x 40 of 104 x 64 pixels"
     assert crops(None, []) == []
     assert isinstance(crops(pixels, [Box(100, 100, 101, 101, "")])[0], Item)
+
+
+def test_how_somebody_feels_is_read_around_the_name() -> None:
+    chosen = family(default_family(TaskKind.SPAN_CLASSIFICATION))
+    space = LabelSpace(moods.LABELS)
+    trained = chosen.train(moods.examples(), space, Recipe())
+    new = moods.example(50, ("angry", "glad", "angry"))
+    decision = RegionPostprocess.uncalibrated(space).decide(trained.model.predict([new.item])[0], space)
+    assert decision.target == new.remarks
+
+
+def test_a_passage_is_the_span_and_what_is_around_it() -> None:
+    text = f"{'before ' * 20}Ada Byron{' behind' * 20}"
+    (passage,) = passages(text, [Box(140, 0, 149, 1, "")])
+    assert passage.input == f"Ada Byron : {text[140 - AROUND : 149 + AROUND]}"
+    (inner,) = passages("It rained. Ada, at 3.15, smiled! She left.", [Box(11, 0, 14, 1, "")])
+    assert inner.input == "Ada :  Ada, at 3.15, smiled"
+    assert passages("short", [Box(2, 0, 90, 1, "")])[0].input == "ort : short"
+    assert passages(None, []) == []
+    with pytest.raises(UnreadableInput, match="wanted a text"):
+        passages(np.zeros((9, 9, 3), np.uint8), [Box(0, 0, 1, 1, "")])
 
 
 def test_each_region_is_judged_by_itself() -> None:

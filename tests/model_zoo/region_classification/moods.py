@@ -1,0 +1,39 @@
+"""Sentences with people, of whom people say how they feel."""
+
+from __future__ import annotations
+
+from model_zoo.types import Box, Item, RegionItem, Remark, RemarkExample
+
+LABELS = ("glad", "angry")
+_NAMES = ("Ada", "Grace", "Alan", "Mary Jackson", "Linus", "Barbara")
+_SAID = {
+    "glad": ("{} smiled and thanked everybody", "{} was happy about the lovely present", "{} laughed and danced"),
+    "angry": ("{} shouted and slammed the door", "{} was furious about the bill", "{} cursed and hit the table"),
+}
+
+
+def example(seed: int, moods: tuple[str, ...]) -> RemarkExample:
+    """A sentence for each mood, one after the other."""
+    text, remarks = "", []
+    for at, mood in enumerate(moods):
+        name = _NAMES[(seed + at) % len(_NAMES)]
+        said = _SAID[mood][(seed + at) % 3]
+        start = len(text) + said.index("{}")
+        text += f"{said.format(name)}. "
+        remarks.append(Remark(Box(start, 0, start + len(name), 1, ""), (mood,)))
+    return RemarkExample(RegionItem(text, regions=tuple(remark.box for remark in remarks)), tuple(remarks))
+
+
+def examples() -> list[RemarkExample]:
+    """Eight, with twelve people."""
+    moods = [("glad", "angry"), ("angry", "glad"), ("glad",), ("angry",)]
+    return [example(seed, moods[seed % 4]) for seed in range(8)]
+
+
+_PLACES = (Box(0, 0, 1, 1, ""), Box(3, 0, 100_000, 1, ""), Box(500_000, 0, 500_001, 1, ""))
+HOSTILE = [
+    *(RegionItem(text, regions=_PLACES) for text in ("", "🙂", "x" * 100_000, "שלום Ada", "\ud800 half", "\x00\x1e")),
+    RegionItem("of nobody"),
+    Item("nothing is asked"),
+]
+"""Texts that are hard to read, with spans in them and beyond their end; and with none at all."""
