@@ -11,7 +11,7 @@ from backend.jobs.examples import Answer
 from backend.labelstudio.config import Control
 from backend.simulation.labelled import GOLD, Kind, LabelledSet, Task, truth
 from model_zoo.metrics import flags, macro_f1
-from model_zoo.types import LabelSpace
+from model_zoo.types import Labels, LabelSpace
 
 METRIC = "answer_accuracy"
 """The main metric where there is nothing to learn from: the share of answers that the gold confirms."""
@@ -47,21 +47,22 @@ def answers_measured(
     with its 95 % Wilson interval, `answer_macro_f1`, how many `answers` were judged, the share of the project's items
     that are `answered`, and how many annotations each of these has."""
     converter = CONVERTERS[control.tag]
-    pairs = []
+    given: list[Labels] = []
+    true: list[Labels] = []
     for answer in answers:
         gold = converter.decode(control, truth(Kind.CROWD, tasks[answer.record.task]))
-        if gold is not None:
-            pairs.append((answer.target, gold))
-    given, true = ([pair[side] for pair in pairs if isinstance(pair[side], frozenset)] for side in (0, 1))
-    labels = LabelSpace(control.label_names)
+        if isinstance(gold, frozenset) and isinstance(answer.target, frozenset):
+            given.append(answer.target)
+            true.append(gold)
     right = sum(one == other for one, other in zip(given, true, strict=True))
-    low, high = wilson_interval(right, len(pairs))
+    labels = LabelSpace(control.label_names)
+    low, high = wilson_interval(right, len(true))
     return {
-        METRIC: right / len(pairs) if pairs else 0.0,
+        METRIC: right / len(true) if true else 0.0,
         f"{METRIC}_low": low,
         f"{METRIC}_high": high,
         "answer_macro_f1": macro_f1(flags(given, labels), flags(true, labels)),
-        "answers": float(len(pairs)),
+        "answers": float(len(true)),
         "answered": len(answers) / max(len(tasks), 1),
         "annotations_an_answer": annotations / max(len(answers), 1),
     }

@@ -112,7 +112,7 @@ def _left_out(seeds: int) -> int:
 
 def _coverage(seeds: int, outer: int) -> float:
     """That the median lies between the order statistics `outer` + 1 from either end: neither tail of a fair coin."""
-    return 1 - 2 * sum(comb(seeds, low) for low in range(outer + 1)) / 2**seeds
+    return 1 - sum(comb(seeds, low) for low in range(outer + 1)) / 2.0 ** (seeds - 1)
 
 
 @dataclass(frozen=True)

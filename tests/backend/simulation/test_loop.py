@@ -115,6 +115,7 @@ def test_votes_of_a_crowd_are_taken_as_a_project_takes_them(tmp_path: Path, sett
         assert first.metric_name == "answer_accuracy"
         assert first.metrics["annotations_an_answer"] == 1.0
         assert first.metrics["answered"] == 1.0  # one each before a second
+        assert (first.metrics["answer_macro_f1"] == 1.0) == (first.metric == 1.0)
         assert first.metric <= second.metric <= last.metric == 1.0
         assert last.metrics["answer_accuracy_low"] < 1.0
         assert (last.actions_manual, last.actions_assisted, last.train_seconds) == (220, 220, 0.0)
