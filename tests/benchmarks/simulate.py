@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 COMPARED = (Dealing.RANDOM, Dealing.LEAST_CONFIDENCE, Dealing.DEFAULT)
 COCO = "annotations/instances_train2017.json"
 NOT_FOUND = 30.0
-"""Percent of instances that may be missed after five labelled frames."""
+"""Percent of instances that may need an action after the first labelled frames."""
 WORK_LEFT = 5.0
 """Percent of instances of the last round that may need an action."""
 HIDDEN = 0.75
@@ -91,7 +92,7 @@ TRIALS = {
     "coco_mini": Trial(plain("coco_mini", "coco", COCO), (5, 20), (3,)),
     "seg_pennfudan, as boxes": Trial(pennfudan, (5, 10), (3,)),
     "video_tud_campus": Trial(
-        video, (5, 10, 20, 30, 40, 50, 60), (3, 5), (Dealing.IN_ORDER,), test_fraction=0.15, rounds=True
+        video, (5, 10, 20, 35, 50, 60), (3, 5), (Dealing.IN_ORDER,), test_fraction=0.15, rounds=True
     ),
     "video_tud_campus, nameless": Trial(nameless_video, (5, 10), (3, 5), (Dealing.IN_ORDER,)),
     "seg_pennfudan": Trial(lambda folder: read_set(pennfudan(folder).root, "masks"), (5, 10), (5,)),
@@ -141,25 +142,25 @@ def _figures(name: str, summary: Summary) -> list[Figure]:
 
 
 def _rounds(name: str, found: LabelledSet, runs: Sequence[Run]) -> list[Figure]:
-    """What the rounds over a video are judged by. Frames that are kept aside to judge by and labelled blind have no
-    proposals, and are counted apart."""
-    first, last = (run.metrics for run in (runs[1], runs[-1]))
-    missed = 100 * (1 - first["step_shown_label_efficiency"])
-    left = 100 * (1 - last["step_shown_label_efficiency"])
-    whole = 100 * (1 - last["step_label_efficiency"])
-    frames = range(runs[-2].budget, runs[-1].budget)
+    """What the rounds over a video are judged by: instances that needed an action although proposals were shown, which
+    frames that are labelled blind to judge by have none of. Beside it, how many there were that nobody could have seen.
+    """
     control = parse_config(found.config).controls[0]
-    boxes: list[Any] = [CONVERTERS[control.tag].decode(control, truth(found.kind, found.tasks[at])) for at in frames]
-    hidden = [share >= HIDDEN for frame in boxes for share in covered(frame)]
-    note = (
-        f"frames {frames.start + 1} to {frames.stop}, {len(hidden)} instances; with frames labelled blind {whole:.1f} %"
-    )
-    behind = f"instances of the last round that somebody nearer covers by {HIDDEN:.0%} or more"
-    return [
-        Figure(name, f"instances not found after {runs[0].budget} frames", missed, "%", NOT_FOUND),
-        Figure(name, "instances of the last round that needed an action", left, "%", WORK_LEFT, note),
-        Figure(name, behind, 100 * sum(hidden) / max(len(hidden), 1), "%"),
-    ]
+    figures = []
+    for number, (before, run) in enumerate(pairwise(runs), 1):
+        frames = found.tasks[before.budget : run.budget]
+        boxes: list[Any] = [CONVERTERS[control.tag].decode(control, truth(found.kind, task)) for task in frames]
+        hidden = [share >= HIDDEN for frame in boxes for share in covered(frame)]
+        left = 100 * (1 - run.metrics["step_shown_label_efficiency"])
+        whole = 100 * (1 - run.metrics["step_label_efficiency"])
+        note = (
+            f"of {len(hidden)}; {100 * sum(hidden) / max(len(hidden), 1):.0f} % stand behind somebody nearer by "
+            f"{HIDDEN:.0%} or more; with frames labelled blind {whole:.1f} %"
+        )
+        what = f"instances of frames {before.budget + 1} to {run.budget} that needed an action"
+        limit = NOT_FOUND if number == 1 else WORK_LEFT if number == len(runs) - 1 else None
+        figures.append(Figure(name, what, left, "%", limit, note))
+    return figures
 
 
 def covered(boxes: Sequence[Box]) -> list[float]:
