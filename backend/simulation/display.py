@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from backend.simulation.labelled import LabelledSet
-from backend.simulation.report import SIMULATED, Interval, Report, Summary, summarise
+from backend.simulation.report import SIMULATED, Interval, Report, Summary, spread, summarise
 
 SHOWN = 20
 """Problems that are named one by one; the others are counted."""
@@ -40,7 +40,8 @@ def show_report(report: Report, console: Console) -> None:
 
 def _table(report: Report, summaries: Sequence[Summary]) -> Table:
     seeds = max(summary.seeds for summary in summaries)
-    title = f"{report.dataset}, simulated: median (lowest to highest) of {seeds} seeds"
+    between = f" ({spread(seeds)})" if seeds > 1 else ""
+    title = f"{report.dataset}, simulated: median of {seeds} seed{'s' * (seeds > 1)}{between}"
     table = Table(title=title, box=SIMPLE, caption="by hand → with pre-labels; right as shown: in the last step")
     table.add_column("strategy")
     for heading in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -10,10 +11,16 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from backend.simulation.regions import FROM, NAMES, TO, VISIBILITIES, VISIBILITY
+from backend.converters import Region
+from backend.simulation.regions import FROM, NAMES, TO, VISIBILITIES, VISIBILITY, choice
 
 Task = dict[str, Any]
 """`data`, and `annotations` with their `result`, as Label Studio imports them."""
+
+GOLD = "gold"
+"""The key of a task's data for what is true, where that is known beside what people said."""
+
+_WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 class Kind(str, Enum):
@@ -81,6 +88,15 @@ class LabelledSet:
         """How many regions people made, annotations of all tasks together."""
         return sum(len(annotation["result"]) for task in self.tasks for annotation in task["annotations"])
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether a crowd judged items that are known by a number or a code alone, which tell a model nothing: most
+        have no two words."""
+        if self.kind is not Kind.CROWD:
+            return False
+        texts = [str(task["data"][self.kind.data_key]) for task in self.tasks]
+        return 2 * sum(len(_WORD.findall(text)) < 2 for text in texts) > len(texts)
+
     def drawn(self, count: int | None) -> LabelledSet:
         """The set with `count` tasks alone, drawn at random, always the same; of a video the first."""
         if count is None or count >= len(self.tasks):
@@ -117,6 +133,13 @@ class Found:
         """The set. Labels are sorted unless they were noted `in_order`."""
         labels = tuple(self.labels) if in_order else tuple(sorted(self.labels, key=_natural))
         return LabelledSet(self.kind, labels, tuple(self.tasks), self.root, tuple(self.problems), sequential)
+
+
+def truth(kind: Kind, task: Task) -> Sequence[Region]:
+    """What is true of a task: of a crowd's the gold, and nothing where that is not known; else what was annotated."""
+    if kind is not Kind.CROWD:
+        return list(task["annotations"][0]["result"])
+    return choice(task["data"][GOLD]) if GOLD in task["data"] else []
 
 
 def _natural(label: str) -> tuple[bool, int, str]:

@@ -16,13 +16,15 @@ from pydantic import SecretStr
 from backend.errors import InvalidRequest
 from backend.evaluation.prequential import running
 from backend.jobs.collaborators import Collaborators, build_collaborators
+from backend.jobs.learn import Taught
 from backend.labelstudio.config import parse_config
 from backend.labelstudio.media.folder import FolderMedia
 from backend.serving.inputs import InputReader
 from backend.settings import Settings
+from backend.simulation import crowd
 from backend.simulation.annotator import Work, alone
 from backend.simulation.costs import Costs
-from backend.simulation.labelled import Kind, LabelledSet, Task
+from backend.simulation.labelled import Kind, LabelledSet, Task, truth
 from backend.simulation.project import UID, SimulatedProject
 from backend.simulation.quality import MAIN_METRIC
 from backend.simulation.report import Run
@@ -30,18 +32,14 @@ from backend.simulation.strategies import Dealing
 from backend.store.features import FeatureStore
 from backend.store.objects import ObjectStore
 
-NO_MODEL = {
-    Kind.CROWD: "There is nothing yet that learns from what many people say of one item.",
-}
-"""Kinds that can be read and imported, and not simulated."""
-
 Tell = Callable[[str, float], None]
 """Told what is being done, and which part of the whole is done."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to simulate. `budgets` are numbers of labelled tasks; `seeds` how often, with 0, 1, ... as seed."""
+    """What to simulate. `budgets` are numbers of labelled tasks, of a crowd those of annotations; `seeds` is how often,
+    with 0, 1, ... as seed."""
 
     dealings: tuple[Dealing, ...]
     budgets: tuple[int, ...]
@@ -68,13 +66,10 @@ def simulate(
 ) -> Iterator[Run]:
     """The runs one by one, in the order of strategies, seeds and budgets.
 
-    Raises `InvalidRequest` for a kind without model, and where nothing could be learnt; `InvalidConfig` for a model
+    Raises `InvalidRequest` for a crowd without gold, and where nothing could be learnt; `InvalidConfig` for a model
     that there is not, or that is of another kind.
     """
-    if found.kind in NO_MODEL:
-        raise InvalidRequest(
-            f"{NO_MODEL[found.kind]} `prelabel import` takes the set into a project, to be labelled by hand."
-        )
+    crowd.check_gold(found)
     total = len(plan.dealings) * plan.seeds * len(plan.budgets)
     with tempfile.TemporaryDirectory(prefix="prelabel-simulation-") as folder:
         shared = FeatureStore(ObjectStore(Path(folder) / "features"))
@@ -107,21 +102,24 @@ def _runs(parts: Collaborators, found: LabelledSet, plan: Plan, dealing: Dealing
     """One project from its first label to the last budget, or the end of its tasks."""
     config = found.config_with(plan.model)
     control = parse_config(config).controls[0]
-    metric = MAIN_METRIC[parts.families.of(control).task]
-    pool, test = split(found, plan, parts.settings.seed)
+    learns = not found.is_bare
+    metric = MAIN_METRIC[parts.families.of(control).task] if learns else crowd.METRIC
+    pool, test = split(found, plan if learns else replace(plan, test_fraction=0.0), parts.settings.seed)
     project = SimulatedProject(parts, config, pool, dealing, plan.costs, plan.parameters)
     assisted = manual = Work()
     for budget in plan.budgets:
         before = project.labelled
-        if before >= len(pool):
+        if not project.waiting:
             return
         step = project.label(budget - before)
-        fresh = [pool[task]["annotations"][0]["result"] for task in project.labelled_tasks[before:]]
-        assisted += step
-        manual += sum((alone(control, truth) for truth in fresh), Work())
-        learnt, seconds = project.learn()
-        measured = project.quality(test)
-        verdicts = [lesson.verdict for lesson in learnt.taught.values() if lesson.verdict is not None]
+        fresh = project.given[before:]
+        assisted += step.work
+        manual += sum((alone(control, answer) for answer in fresh), Work())
+        taught, seconds = _taught(project) if learns else ({}, 0.0)
+        measured = project.quality(test, [truth(found.kind, task) for task in test])
+        if found.kind is Kind.CROWD:
+            measured |= crowd.answers_measured(control, pool, project.answers(), project.labelled)
+        verdicts = [lesson.verdict for lesson in taught.values() if lesson.verdict is not None]
         judged = running(parts.ledger.judgements(UID), last=len(fresh))
         yield Run(
             strategy=dealing.value,
@@ -132,7 +130,8 @@ def _runs(parts: Collaborators, found: LabelledSet, plan: Plan, dealing: Dealing
             metrics={
                 **measured,
                 **{f"{name}_count": float(count) for name, count in asdict(assisted).items()},
-                "step_label_efficiency": step.efficiency,
+                "step_label_efficiency": step.work.efficiency,
+                "step_shown_label_efficiency": step.shown.efficiency,
                 "step_running_accuracy": judged.accuracy if judged else 0.0,
                 "held_back": float(any(not verdict.promote for verdict in verdicts)),
             },
@@ -142,10 +141,15 @@ def _runs(parts: Collaborators, found: LabelledSet, plan: Plan, dealing: Dealing
             seconds_manual=round(manual.seconds(plan.costs), 3),
             seconds_assisted=round(assisted.seconds(plan.costs), 3),
             train_seconds=round(seconds, 3),
-            notes=project.notes,
+            notes=(*crowd.notes_on(found), *project.notes),
         )
-    if not project.version.controls:
+    if learns and not project.version.controls:
         raise InvalidRequest(f"Nothing could be learnt. {' '.join(project.notes)}".strip())
+
+
+def _taught(project: SimulatedProject) -> tuple[Mapping[str, Taught], float]:
+    learnt, seconds = project.learn()
+    return learnt.taught, seconds
 
 
 def split(found: LabelledSet, plan: Plan, seed: int) -> tuple[dict[int, Task], Sequence[Task]]:

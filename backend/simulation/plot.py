@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.errors import InvalidRequest
-from backend.simulation.report import Interval, Report, Summary, summarise
+from backend.simulation.report import Interval, Report, Summary, spread, summarise
 
 MISSING = (
     "--plot: matplotlib is not installed. Install the extra with `pip install 'prelabel[plot]'`, or leave --plot out: "
@@ -25,7 +25,7 @@ def check_plot(path: Path) -> None:
 
 
 def draw(report: Report, path: Path) -> None:
-    """Write the plot. Bands are the lowest and highest of the seeds."""
+    """Write the plot. Bands are the intervals over the seeds."""
     from matplotlib.figure import Figure  # without pyplot: no window system, no global state
 
     summaries = summarise(report.runs)
@@ -54,7 +54,9 @@ def draw(report: Report, path: Path) -> None:
     for axes in (quality, shown):
         axes.set_ylim(-0.02, 1.02)
     time.set_ylim(bottom=0)
-    figure.suptitle(f"{report.dataset} ({report.task}), simulated, {summaries[0].seeds} seeds")
+    seeds = summaries[0].seeds
+    bands = f"; bands: {spread(seeds)}" if seeds > 1 else ""
+    figure.suptitle(f"{report.dataset} ({report.task}), simulated, {seeds} seed{'s' * (seeds > 1)}{bands}")
     figure.savefig(path, dpi=120)
 
 

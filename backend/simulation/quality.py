@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from backend.converters import CONVERTERS
+from backend.converters import CONVERTERS, Region
 from backend.evaluation.kinds import evaluation_of
 from backend.jobs.featurise import Featuriser
 from backend.labelstudio.config import Control
@@ -31,9 +31,14 @@ AT_ONCE = 32
 
 
 def quality(
-    control: Control, version: LoadedVersion, featuriser: Featuriser, tasks: Sequence[Task]
+    control: Control,
+    version: LoadedVersion,
+    featuriser: Featuriser,
+    tasks: Sequence[Task],
+    given: Sequence[Sequence[Region]],
 ) -> dict[str, float]:
-    """The task's metrics on labelled `tasks`; empty where the version has no model or nothing can be read."""
+    """The task's metrics on `tasks`, of which the regions `given` are true; empty where the version has no model or
+    nothing can be read."""
     loaded = version.controls.get(control.name)
     if loaded is None:
         return {}
@@ -41,8 +46,8 @@ def quality(
     items: list[Item] = []
     truths: list[Target] = []
     read = featuriser.items(control, loaded.family, tasks).items
-    for task, item in zip(tasks, read, strict=True):
-        answer = converter.decode(control, task["annotations"][0]["result"])
+    for true, item in zip(given, read, strict=True):
+        answer = converter.decode(control, true)
         if item is not None and answer is not None:
             truths.append(converter.target(answer, item))
             items.append(asking(item, truths[-1]))

@@ -1,7 +1,8 @@
 """What Prelabel would save on each shared set: `python -m tests.benchmarks.simulate [--quick] [--only NAME]`.
 
 The sets are replayed through the loop's own code, at small budgets. The frames of `video_tud_campus` are labelled in
-their order, round by round: five by hand, then what the model proposes on the next ones is corrected, and so on.
+their order, round by round: five by hand, then what the model proposes on the next ones is corrected, and so on. A
+crowd's budgets are annotations.
 """
 
 from __future__ import annotations
@@ -14,16 +15,21 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+from backend.converters import CONVERTERS
 from backend.errors import InvalidRequest
+from backend.labelstudio.config import parse_config
 from backend.settings import Settings
 from backend.simulation.costs import default_costs
-from backend.simulation.labelled import LabelledSet
+from backend.simulation.labelled import Kind, LabelledSet, truth
 from backend.simulation.loop import Plan, simulate
 from backend.simulation.readers import read_set
-from backend.simulation.report import SIMULATED, Run, Summary, summarise
+from backend.simulation.report import SIMULATED, Run, Summary, spread, summarise
 from backend.simulation.strategies import Dealing
+from model_zoo.types import Box
 from tests.benchmarks.figures import Figure, append_results, text_table
 from tests.benchmarks.machine import describe
 from tests.benchmarks.shared_data import shared
@@ -32,9 +38,11 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 COMPARED = (Dealing.RANDOM, Dealing.LEAST_CONFIDENCE, Dealing.DEFAULT)
 COCO = "annotations/instances_train2017.json"
 NOT_FOUND = 30.0
-"""Percent of instances that may be missed after five labelled frames."""
+"""Percent of instances that may need an action after the first labelled frames."""
 WORK_LEFT = 5.0
 """Percent of instances of the last round that may need an action."""
+HIDDEN = 0.75
+"""Share of a box within that of somebody nearer, whose feet are lower, from which on next to nothing is to be seen."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,9 @@ class Trial:
     dealings: tuple[Dealing, ...] = (Dealing.RANDOM,)
     seeds: int = 1
     limit: int | None = None
+    test_fraction: float = 0.3
+    rounds: bool = False
+    """Whether these are the rounds of the idea's origin, which are judged by their marks."""
 
 
 def pennfudan(folder: Path) -> LabelledSet:
@@ -80,7 +91,7 @@ TRIALS = {
     "det_raccoon": Trial(plain("det_raccoon", "voc"), (5, 10, 20), (3,), limit=100),
     "coco_mini": Trial(plain("coco_mini", "coco", COCO), (5, 20), (3,)),
     "seg_pennfudan, as boxes": Trial(pennfudan, (5, 10), (3,)),
-    "video_tud_campus": Trial(video, (5, 10, 20, 35, 49), (3, 5), (Dealing.IN_ORDER,)),
+    "video_tud_campus": Trial(video, (5, 10, 25, 45, 60), (3, 5), (Dealing.IN_ORDER,), test_fraction=0.15, rounds=True),
     "video_tud_campus, nameless": Trial(nameless_video, (5, 10), (3, 5), (Dealing.IN_ORDER,)),
     "seg_pennfudan": Trial(lambda folder: read_set(pennfudan(folder).root, "masks"), (5, 10), (5,)),
     "coco_mini, masks": Trial(plain("coco_mini", "coco", COCO, "instance_segmentation"), (5,), (3,)),
@@ -89,7 +100,7 @@ TRIALS = {
         plain("coco_mini", "coco", "annotations/person_keypoints_train2017.json", "keypoints"), (5,), (3,)
     ),
     "ner_wnut17": Trial(plain("ner_wnut17", "conll", "wnut17train.conll"), (20, 100), (5,), limit=600),
-    "crowd_bluebirds": Trial(plain("crowd_bluebirds", "crowd"), (5,), (5,)),
+    "crowd_bluebirds": Trial(plain("crowd_bluebirds", "crowd"), (108, 324, 540, 1080, 2160, 4212), (108,), seeds=5),
 }
 
 
@@ -101,7 +112,7 @@ def measure(name: str, trial: Trial, quick: bool) -> tuple[list[Figure], str]:
         read = f"{name}: {len(found.tasks)} tasks, {found.regions} labels or regions, {len(found.problems)} problems"
         budgets, seeds = (trial.quick, 1) if quick else (trial.budgets, trial.seeds)
         found = found.drawn(60 if quick else trial.limit)
-        plan = Plan(trial.dealings, budgets, seeds, 0.3, default_costs(found.kind))
+        plan = Plan(trial.dealings, budgets, seeds, trial.test_fraction, default_costs(found.kind))
         weights = os.environ.get("PRELABEL_WEIGHTS_DIR")
         settings = Settings(data_dir=Path(folder) / "data", weights_dir=Path(weights) if weights else None)
         try:
@@ -109,32 +120,56 @@ def measure(name: str, trial: Trial, quick: bool) -> tuple[list[Figure], str]:
         except InvalidRequest as error:
             return [], f"{read}. {error}"
     figures = [figure for summary in summarise(runs) for figure in _figures(name, summary)]
-    return figures + _rounds(name, runs), f"{read}, simulated in {time.perf_counter() - began:.0f} s."
+    if trial.rounds:
+        figures += _rounds(name, found, runs)
+    notes = " ".join(dict.fromkeys(note for run in runs for note in run.notes if found.kind is Kind.CROWD))
+    return figures, f"{read}, simulated in {time.perf_counter() - began:.0f} s. {notes}".strip()
 
 
 def _figures(name: str, summary: Summary) -> list[Figure]:
-    metric, spread = summary.metric, f"{summary.metric.low:.2f} to {summary.metric.high:.2f}"
+    metric, seeds = summary.metric, summary.seeds
+    between = f"{metric.low:.2f} to {metric.high:.2f} ({spread(seeds)} of {seeds}); " if seeds > 1 else ""
     how = (
-        f"{spread} over {summary.seeds} seeds; actions {summary.actions_manual.middle:.0f} to "
+        f"{between}actions {summary.actions_manual.middle:.0f} to "
         f"{summary.actions_assisted.middle:.0f}, seconds {summary.seconds_manual.middle:.0f} to "
         f"{summary.seconds_assisted.middle:.0f} at assumed costs; trained in {summary.train_seconds.middle:.1f} s"
     )
     what = f"{summary.strategy}, {summary.budget} labelled"
-    return [
-        Figure(name, f"{what}, {summary.metric_name}", metric.middle, "", None, how),
-        Figure(name, f"{what}, right as shown in the last step", 100 * summary.step_label_efficiency.middle, "%"),
-    ]
+    right = Figure(name, f"{what}, right as shown in the last step", 100 * summary.step_label_efficiency.middle, "%")
+    return [Figure(name, f"{what}, {summary.metric_name}", metric.middle, "", None, how), right]
 
 
-def _rounds(name: str, runs: Sequence[Run]) -> list[Figure]:
-    """What the rounds over a video are judged by; nothing for other sets."""
-    if not name.startswith("video") or len(runs) < 2:
-        return []
-    found, last = runs[1].metrics["step_label_efficiency"], runs[-1].metrics["step_label_efficiency"]
-    return [
-        Figure(name, f"instances not found after {runs[0].budget} frames", 100 * (1 - found), "%", NOT_FOUND),
-        Figure(name, "instances of the last round that needed an action", 100 * (1 - last), "%", WORK_LEFT),
-    ]
+def _rounds(name: str, found: LabelledSet, runs: Sequence[Run]) -> list[Figure]:
+    """What the rounds over a video are judged by: instances that needed an action although proposals were shown, which
+    frames that are labelled blind to judge by have none of. Beside it, how many there were that nobody could have seen.
+    """
+    control = parse_config(found.config).controls[0]
+    figures = []
+    for number, (before, run) in enumerate(pairwise(runs), 1):
+        frames = found.tasks[before.budget : run.budget]
+        boxes: list[Any] = [CONVERTERS[control.tag].decode(control, truth(found.kind, task)) for task in frames]
+        hidden = [share >= HIDDEN for frame in boxes for share in covered(frame)]
+        left = 100 * (1 - run.metrics["step_shown_label_efficiency"])
+        whole = 100 * (1 - run.metrics["step_label_efficiency"])
+        note = (
+            f"of {len(hidden)}; {100 * sum(hidden) / max(len(hidden), 1):.0f} % stand behind somebody nearer by "
+            f"{HIDDEN:.0%} or more; with frames labelled blind {whole:.1f} %"
+        )
+        what = f"instances of frames {before.budget + 1} to {run.budget} that needed an action"
+        limit = NOT_FOUND if number == 1 else WORK_LEFT if number == len(runs) - 1 else None
+        figures.append(Figure(name, what, left, "%", limit, note))
+    return figures
+
+
+def covered(boxes: Sequence[Box]) -> list[float]:
+    """For each box of a frame, the largest share of it that lies within the box of somebody nearer."""
+
+    def share(box: Box, other: Box) -> float:
+        across = min(box.right, other.right) - max(box.left, other.left)
+        down = min(box.bottom, other.bottom) - max(box.top, other.top)
+        return max(across, 0) * max(down, 0) / ((box.right - box.left) * (box.bottom - box.top))
+
+    return [max((share(box, one) for one in boxes if one.bottom > box.bottom), default=0.0) for box in boxes]
 
 
 def main() -> None:

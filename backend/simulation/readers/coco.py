@@ -4,6 +4,7 @@ evaluation does."""
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,17 +38,19 @@ def read(path: Path, options: Options) -> LabelledSet:
     ):
         found.problem(file, "wanted an object with lists of images, annotations and categories.")
         return found.close()
-    _Reading(found, file, content).run()
+    _Reading(found, file, content, text or "").run()
     return found.close(in_order=True)
 
 
 class _Reading:
     """One file's images and annotations."""
 
-    def __init__(self, found: Found, file: Path, content: Json) -> None:
+    def __init__(self, found: Found, file: Path, content: Json, text: str) -> None:
         self._found = found
         self._file = file
         self._content = content
+        self._text = text
+        self._lines: dict[str, list[int]] = {}
         self._categories: dict[Any, Json] = {
             entry["id"]: entry
             for entry in content.get("categories") or ()
@@ -56,42 +59,45 @@ class _Reading:
         self._folders = [found.root, *sorted(entry for entry in found.root.iterdir() if entry.is_dir())]
 
     def run(self) -> None:
-        by_image: dict[Any, list[Json]] = defaultdict(list)
-        for number, entry in enumerate(self._content["annotations"], 1):
+        by_image: dict[Any, list[tuple[int, Json]]] = defaultdict(list)
+        for at, entry in enumerate(self._content["annotations"]):
             ids = [entry.get(key) for key in ("category_id", "image_id")] if isinstance(entry, dict) else [None]
             if not all(map(_is_id, ids)) or ids[0] not in self._categories:
-                self._problem(f"annotation {_number(entry, number)} has no category or no image; it is left out.")
+                message = f"annotation {_number(entry, at)} has no category or no image; it is left out."
+                self._problem(message, "annotations", at)
             elif not entry.get("iscrowd"):
-                by_image[entry.get("image_id")].append(entry)
+                by_image[entry.get("image_id")].append((at, entry))
         for category in self._categories.values():
             names = category.get("keypoints") or () if self._found.kind is Kind.KEYPOINTS else (category["name"],)
             for name in names:
                 self._found.name(str(name))
-        for number, image in enumerate(self._content["images"], 1):
+        for at, image in enumerate(self._content["images"]):
             if isinstance(image, dict) and _is_id(image.get("id")):
-                self._image(image, by_image.pop(image.get("id"), []))
+                self._image(image, at, by_image.pop(image.get("id"), []))
             else:
-                self._problem(f"image {number} is no object with an id; it is left out.")
-        for missing in by_image:
-            self._problem(f"image {missing} has annotations and is not listed; they are left out.")
+                self._problem(f"image {at + 1} is no object with an id; it is left out.", "images", at)
+        for missing, entries in by_image.items():
+            message = f"image {missing} has annotations and is not listed; they are left out."
+            self._problem(message, "annotations", entries[0][0])
 
-    def _image(self, image: Json, entries: list[Json]) -> None:
+    def _image(self, image: Json, place: int, entries: list[tuple[int, Json]]) -> None:
         name = str(image.get("file_name", ""))
         path = first_of(folder / part for folder in self._folders for part in (name, Path(name).name))
         try:
             size = int(image["width"]), int(image["height"])
         except (KeyError, TypeError, ValueError):
-            self._problem(f'image "{name}" says no width and height; it is left out.')
+            self._problem(f'image "{name}" says no width and height; it is left out.', "images", place)
             return
         if not name or path is None or not path.resolve().is_relative_to(self._found.root) or min(size) < 1:
-            self._problem(f'image "{name}" is not there; it is left out.')
+            self._problem(f'image "{name}" is not there; it is left out.', "images", place)
             return
         read_ones: list[Any] = []
-        for number, entry in enumerate(entries, 1):
+        for at, entry in entries:
             try:
                 one = self._entry(entry, size)
             except (KeyError, TypeError, ValueError, IndexError) as error:
-                self._problem(f"annotation {_number(entry, number)} cannot be read ({error}); it is left out.")
+                message = f"annotation {_number(entry, at)} cannot be read ({error}); it is left out."
+                self._problem(message, "annotations", at)
             else:
                 read_ones += [one] if one is not None else []
         self._found.add(address(self._found, path), self._regions(read_ones, size))
@@ -109,8 +115,12 @@ class _Reading:
             return _mask(entry["segmentation"], size), str(category["name"])
         return _box(entry, str(category["name"]))
 
-    def _problem(self, message: str) -> None:
-        self._found.problem(self._file, message)
+    def _problem(self, message: str, key: str, at: int) -> None:
+        """Something wrong with an entry of the list under `key`. Lines are counted once something is."""
+        if key not in self._lines:
+            self._lines[key] = _lines(self._text, key)
+        known = self._lines[key]
+        self._found.problem(self._file, message, known[at] if at < len(known) else None)
 
 
 def _box(entry: Json, name: str) -> Box:
@@ -143,8 +153,30 @@ def _instance(entry: Json, category: Json) -> Instance | None:
     return (points, _box(entry, str(category["name"])) if "bbox" in entry else None) if points else None
 
 
-def _number(entry: Any, number: int) -> Any:
-    return entry.get("id", number) if isinstance(entry, dict) else number
+def _number(entry: Any, at: int) -> Any:
+    return entry.get("id", at + 1) if isinstance(entry, dict) else at + 1
+
+
+def _lines(text: str, key: str) -> list[int]:
+    """The line on which each entry of the list under `key` begins, of a text that is JSON."""
+    begun = re.search(rf'"{key}"\s*:\s*\[', text)
+    decoder, found, line, counted = json.JSONDecoder(), [], 1, 0
+    place = begun.end() if begun else len(text)
+    while place < len(text):
+        gap = _GAP.match(text, place)
+        place = gap.end() if gap else place
+        if text[place : place + 1] in ("", "]"):
+            break
+        line, counted = line + text.count("\n", counted, place), place
+        found.append(line)
+        try:
+            _, place = decoder.raw_decode(text, place)
+        except ValueError:  # the key stood within another text
+            return []
+    return found
+
+
+_GAP = re.compile(r"[\s,]*")
 
 
 def _is_id(value: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
 
@@ -17,6 +18,7 @@ from model_zoo.types import Box
 
 _IMAGES = ("", "JPEGImages", "images", "Images", "PNGImages")
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
+_OBJECT = re.compile(rb"<object[\s>]")
 
 
 def read(path: Path, options: Options) -> LabelledSet:
@@ -29,7 +31,8 @@ def read(path: Path, options: Options) -> LabelledSet:
 def _file(found: Found, file: Path) -> None:
     try:
         # Bytes, since a file may declare another encoding than UTF-8.
-        root: Element = fromstring(file.read_bytes())
+        content = file.read_bytes()
+        root: Element = fromstring(content)
     except OSError as error:
         found.problem(file, f"it cannot be read: {error.strerror}.")
         return
@@ -45,17 +48,19 @@ def _file(found: Found, file: Path) -> None:
         return
     size = _size(root) or size_of(found, image)
     if size is not None:
-        found.add(address(found, image), boxes(list(_boxes(found, file, root)), size))
+        found.add(address(found, image), boxes(_boxes(found, file, root, content), size))
 
 
-def _boxes(found: Found, file: Path, root: Element) -> list[Box]:
+def _boxes(found: Found, file: Path, root: Element, content: bytes) -> list[Box]:
+    lines = [content.count(b"\n", 0, begun.start()) + 1 for begun in _OBJECT.finditer(content)]
     read_ones = []
     for number, entry in enumerate(root.iter("object"), 1):
         name = (entry.findtext("name") or "").strip()
         edges = [_number(entry.findtext(f"bndbox/{edge}")) for edge in _EDGES]
         left, top, right, bottom = edges
         if not name or left is None or top is None or right is None or bottom is None or left >= right or top >= bottom:
-            found.problem(file, f"object {number} is no box with a name; it is left out.")
+            line = lines[number - 1] if number <= len(lines) else None
+            found.problem(file, f"object {number} is no box with a name; it is left out.", line)
         else:
             read_ones.append(Box(left, top, right, bottom, found.name(name)))
     return read_ones

@@ -17,7 +17,7 @@ from backend.labelstudio.client import NewPrediction
 from backend.settings import Settings
 from backend.simulation.costs import default_costs
 from backend.simulation.labelled import Kind, LabelledSet
-from backend.simulation.loop import NO_MODEL, Plan, simulate, split
+from backend.simulation.loop import Plan, simulate, split
 from backend.simulation.readers import FORMATS, MaskValues, read_set
 from backend.simulation.report import Run
 from backend.simulation.strategies import Dealing, deal, read_strategies
@@ -95,13 +95,52 @@ def test_budgets_beyond_the_set_end_with_it(texts: LabelledSet, settings: Settin
     assert [run.budget for run in found] == [40, 42]
 
 
-def test_kinds_without_model_say_so(tmp_path: Path, settings: Settings) -> None:
-    found = read_set(sets.crowd(tmp_path / "crowd"), "crowd")
-    with pytest.raises(InvalidRequest, match=r"nothing yet that learns from what many.*prelabel import"):
-        next(simulate(settings, found, PLAN))
-    readable = {kind for form in FORMATS.values() for kind in form.kinds}
-    assert readable == set(Kind)
-    assert NO_MODEL.keys() < readable
+def test_every_kind_that_is_read_is_simulated() -> None:
+    assert {kind for form in FORMATS.values() for kind in form.kinds} == set(Kind)
+
+
+CROWD = default_costs(Kind.CROWD)
+
+
+def test_votes_of_a_crowd_are_taken_as_a_project_takes_them(tmp_path: Path, settings: Settings) -> None:
+    """Ten of eleven people are right on nine items of ten, each wrong on one of their own: the more, the righter."""
+    said = {worker: {item: (worker + item) % 10 != 0 for item in range(20)} for worker in range(11)}
+    (tmp_path / "labels.yaml").write_text(json.dumps(said))
+    (tmp_path / "gt.yaml").write_text(json.dumps(dict.fromkeys(range(20), True)))
+    found = read_set(tmp_path, "crowd")
+    plan = Plan((Dealing.IN_ORDER,), (20, 60, 300), 2, 0.3, CROWD)
+    runs = list(simulate(settings, found, plan))
+    assert [run.budget for run in runs] == 2 * [20, 60, 220]  # annotations, of which there are no more
+    for first, second, last in (runs[:3], runs[3:]):
+        assert first.metric_name == "answer_accuracy"
+        assert first.metrics["annotations_an_answer"] == 1.0
+        assert first.metrics["answered"] == 1.0  # one each before a second
+        assert (first.metrics["answer_macro_f1"] == 1.0) == (first.metric == 1.0)
+        assert first.metric <= second.metric <= last.metric == 1.0
+        assert last.metrics["answer_accuracy_low"] < 1.0
+        assert (last.actions_manual, last.actions_assisted, last.train_seconds) == (220, 220, 0.0)
+        assert any("nothing in them that a model can learn from" in note for note in last.notes)
+
+
+def test_a_crowd_that_judges_texts_teaches_a_model(tmp_path: Path, settings: Settings) -> None:
+    folder = sets.crowd_of_texts(tmp_path / "crowd", 40)
+    found = read_set(folder, "crowd")
+    assert not found.is_bare
+    plan = Plan((Dealing.RANDOM, Dealing.LEAST_CONFIDENCE), (20, 84), 1, 0.3, CROWD)
+    for few, more in zip(*[iter(simulate(settings, found, plan))] * 2, strict=True):
+        assert (few.metric_name, few.budget, more.budget) == ("accuracy", 20, 84)
+        assert more.metrics["items"] == 12  # of which the project never sees one
+        assert more.metric == more.metrics["accuracy"] > 0.5
+        assert more.metrics["annotations_an_answer"] == 3.0
+        assert more.metrics["answer_accuracy"] > 0.9  # by two of three, one of whom errs
+        assert more.actions_assisted < more.actions_manual == 84
+
+
+def test_a_crowd_without_gold_is_not_simulated(tmp_path: Path, settings: Settings) -> None:
+    folder = sets.crowd(tmp_path / "crowd")
+    (folder / "gt.yaml").unlink()
+    with pytest.raises(InvalidRequest, match=r"judged by gold.*gt\.yaml"):
+        next(simulate(settings, read_set(folder, "crowd"), PLAN))
 
 
 def test_a_model_of_another_kind_is_refused(texts: LabelledSet, settings: Settings) -> None:

@@ -72,7 +72,7 @@ def test_csv_of_two_columns_needs_no_name_for_the_label(tmp_path: Path) -> None:
 def test_voc(tmp_path: Path) -> None:
     found = read_set(sets.voc(tmp_path), "voc")
     assert [rounded(answer) for answer in answers(found)] == [[(*CAR, "car"), (50.0, 10.0, 100.0, 60.0, "bus")]]
-    assert problems(found) == ["annotations/a.xml", "annotations/b.xml:2", "annotations/c.xml"]
+    assert problems(found) == ["annotations/a.xml:1", "annotations/b.xml:2", "annotations/c.xml"]
 
 
 def test_coco_boxes(tmp_path: Path) -> None:
@@ -189,7 +189,24 @@ def test_crowd(tmp_path: Path) -> None:
     said = [annotation["result"][0]["value"]["choices"] for annotation in found.tasks[0]["annotations"]]
     assert said == [["True"], ["False"]]
     assert len(found.tasks) == 2
-    assert problems(found) == ["labels.yaml"]
+    assert problems(found) == ["labels.yaml:1"]
+    assert found.is_bare
+
+
+def test_what_is_broken_is_named_with_its_line(tmp_path: Path) -> None:
+    file = sets.voc(tmp_path / "voc") / "annotations" / "a.xml"
+    file.write_text(file.read_text().replace("<object>", "\n<object>"))
+    assert problems(read_set(tmp_path / "voc", "voc"))[0] == "annotations/a.xml:4"
+    file = sets.coco(tmp_path / "coco")
+    text = json.dumps(json.loads(file.read_text()), indent=1)
+    file.write_text(text)
+    lines = text.splitlines()
+    wrong, gone = lines.index('   "id": 4,'), lines.index('   "id": 6,')
+    assert {problem.line for problem in read_set(file, "coco").problems} == {gone, wrong - 1}
+    folder = sets.crowd(tmp_path / "crowd")
+    (folder / "labels.yaml").write_text("1: {10: true, 11: false}\n2:\n  10: [false]\n3: 7\n")
+    (folder / "gt.yaml").write_text("10: true\n11: {}\n")
+    assert problems(read_set(folder, "crowd")) == ["labels.yaml:2", "labels.yaml:4", "gt.yaml:2"]
 
 
 def test_mot(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import random
+from math import log
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from backend.simulation.costs import Costs, default_costs, read_costs
 from backend.simulation.display import curves, show_report
 from backend.simulation.labelled import Kind
 from backend.simulation.plot import check_plot, draw
-from backend.simulation.report import Interval, Report, Run, summarise
+from backend.simulation.report import Interval, Report, Run, certainty, spread, summarise
 
 COSTS = Costs(1.0, 5.0, 3.0, 7.0, 2.0)
 
@@ -54,6 +56,24 @@ def test_summaries_are_over_seeds() -> None:
     assert summaries[0].saved == 0.5
 
 
+@pytest.mark.parametrize(("seeds", "sure"), [(1, 0.0), (2, 0.5), (3, 0.75), (5, 0.9375), (6, 0.96875), (9, 0.9609375)])
+def test_intervals_say_how_sure_they_are(seeds: int, sure: float) -> None:
+    """As often as they say, they hold the median of what the seeds are drawn from."""
+    assert certainty(seeds) == sure
+    chance = random.Random(seeds)
+    drawn = (Interval.of(chance.expovariate(1.0) for _ in range(seeds)) for _ in range(2000))
+    held = sum(one.low <= log(2) <= one.high for one in drawn) / 2000
+    assert held == pytest.approx(sure, abs=0.03)
+
+
+def test_intervals_leave_out_what_they_can() -> None:
+    assert Interval.of([5.0, 1.0, 9.0]) == Interval(5.0, 1.0, 9.0)
+    assert Interval.of(map(float, range(10))) == Interval(4.5, 1.0, 8.0)
+    assert spread(1) == ""
+    assert spread(3) == "75% interval of the median, from the lowest to the highest seed"
+    assert "leaving out 1 of the seeds at either end" in spread(10)
+
+
 def test_the_terminal_says_that_it_is_simulated() -> None:
     written = io.StringIO()
     show_report(REPORT, Console(file=written, width=120))
@@ -61,6 +81,7 @@ def test_the_terminal_says_that_it_is_simulated() -> None:
     assert text.count("imulated") >= 3
     assert "0.40 (0.30 to 0.50)" in text
     assert "10 → 5" in text
+    assert "75% interval of the median" in " ".join(text.split())
 
 
 def test_curves_are_higher_where_the_metric_is() -> None:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from model_zoo.errors import TrainingImpossible
-from model_zoo.object_detection.hyperparameters import FREEZES, RECIPES, Hyperparameters, recipe_of, settle
+from model_zoo.object_detection.hyperparameters import FREEZES, RECIPES, SIDES, Hyperparameters, recipe_of, settle
 from model_zoo.object_detection.ladder import BOXES, Evidence, rungs, steps_of, worth_trying
 from model_zoo.recipes import Recipe
+from model_zoo.types import Box
 
 POOR = Evidence(("last",), (), np.ones(1, np.float32), score=0.2, score50=0.4)
 
@@ -48,3 +49,16 @@ def test_a_recipe_s_name_is_a_wish_and_a_finding() -> None:
     assert settle(Recipe("fine_tune", {"freeze": "boxes"}), [()], [100]).freeze == "boxes", "the more exact wish counts"
     with pytest.raises(TrainingImpossible, match="wanted one of: micro, few_shot, fine_tune"):
         settle(Recipe("enormous"), [()], [100])
+
+
+def test_small_objects_and_crowds_are_looked_at_more_closely() -> None:
+    far = (Box(100, 100, 200, 300, "a"), Box(400, 100, 500, 300, "a"), Box(110, 100, 210, 300, "b"))
+    near = (*far[:2], Box(130, 110, 230, 310, "a"))
+    small = (far[0], Box(600, 100, 620, 120, "a"), Box(600, 200, 620, 220, "a"))
+    usual, larger = SIDES
+    assert settle(Recipe(), [far] * 5, [640] * 5).image_size == usual, "another label's object is told apart by it"
+    assert settle(Recipe(), [near, far, far, far, far], [640] * 5).image_size == usual, "two of fifteen are no crowd"
+    assert settle(Recipe(), [near, near, far], [640] * 3).image_size == larger
+    assert settle(Recipe(), [small], [640]).image_size == larger
+    assert settle(Recipe("micro", {"image_size": 320}), [near], [640]).image_size == 320
+    assert settle(Recipe(), [()], [640]).image_size == usual
