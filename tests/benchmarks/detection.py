@@ -1,14 +1,14 @@
-"""What few labelled images teach a detector: `python -m tests.benchmarks.detection [--quick] [--only NAME ...]`
+"""What few labelled images teach a detector: `python -m tests.benchmarks.detection [--quick] [--only PART ...]`
 
 On raccoons (`det_raccoon`), on photographs with several classes (`coco_mini`, by name and under names that say
-nothing) and on a crowded scene that is drawn here. Each size over several draws of the training images: median and
-worst draw; beside it Ultralytics' default training of the same network on the same images for the same number of
-seconds. Then labelling in rounds: what the model proposes is corrected, and learnt from. Last (`--only served`,
-four minutes by themselves, and not done without), the seconds from submitting boxes in a real Label Studio to a server
-that has learnt from them.
+nothing), on pedestrians (`seg_pennfudan`) and on a crowded scene that is drawn here. Each size over several draws of
+the training images: median and worst draw; beside it Ultralytics' default training of the same network on the same
+images for the same number of seconds. Then (`rounds`) labelling in rounds: what the model proposes is corrected, and
+learnt from. Last (`--only served`, four minutes by themselves, and not done without), the seconds from submitting boxes
+in a real Label Studio to a server that has learnt from them.
 
-Prints tables and appends them to `tests/benchmarks/RESULTS.md`. Takes 20 minutes at most on two cores, and wants them
-for itself. Weights are looked for in PRELABEL_WEIGHTS_DIR.
+Prints tables and appends them to `tests/benchmarks/RESULTS.md`, each line as soon as it is measured. Takes 20 minutes
+at most on two cores, and wants them for itself. Weights are looked for in PRELABEL_WEIGHTS_DIR.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ from model_zoo.postprocess import DetectionPostprocess
 from model_zoo.recipes import Recipe
 from model_zoo.registry import default_family, family
 from model_zoo.types import DetectionExample, DetectionOutput, LabelSpace, TaskKind
-from tests.benchmarks.detection_data import Split, cells, coco, raccoons, renamed_coco
+from tests.benchmarks.detection_data import Split, cells, coco, pedestrians, raccoons, renamed_coco
 from tests.benchmarks.detection_served import measure as measure_served
-from tests.benchmarks.figures import markdown_table, text_table
+from tests.benchmarks.figures import markdown_table
 from tests.benchmarks.machine import describe
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -50,20 +50,24 @@ DRAWS: dict[str, dict[int, int]] = {
     "raccoon": {1: 3, 5: 5, 10: 2, 20: 1, 40: 1, 100: 1},
     "coco_mini": {5: 2, 20: 1, 80: 1},
     "coco_mini renamed": {5: 2, 20: 1},
+    "pedestrians": {5: 2, 20: 1},
     "drawn cells": {5: 2, 20: 1},
 }
 """Draws of each size: fewer where a training takes longer and draws differ less."""
-COMPARED = {"coco_mini renamed": (5,), "drawn cells": (5,)}
-"""Sizes at which Ultralytics' default is trained as well, where not at all of them."""
 MEDIAN, WORST, SECONDS = 0.95, 0.85, 15.0
 """To reach with five raccoons: mAP50 of the median and of the worst draw, and the seconds of a training."""
-DATA = {"raccoon": raccoons, "coco_mini": coco, "coco_mini renamed": renamed_coco, "drawn cells": cells}
-SERVED = "served"
-PARTS = (*DATA, SERVED)
-ROUND = 20
-"""Images whose proposals are corrected between two trainings."""
-ROUNDS = {"raccoon": 65}
-"""Labelled images at which the rounds of a set end."""
+DATA = {
+    "raccoon": raccoons,
+    "coco_mini": coco,
+    "coco_mini renamed": renamed_coco,
+    "pedestrians": pedestrians,
+    "drawn cells": cells,
+}
+ROUNDS, SERVED = "rounds", "served"
+USUAL = (*DATA, ROUNDS)
+"""The parts that are measured where none is asked for."""
+ROUND, UNTIL = 20, 65
+"""Images whose proposals are corrected between two trainings, and labelled images at which the rounds end."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,20 @@ class Trial:
     seconds: float
     cpu: float
     parts: str = ""
+
+
+class Report:
+    """What is measured is printed and, where there is a `file`, appended to it at once: whoever ends a run early keeps
+    what it had."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+
+    def say(self, *lines: str) -> None:
+        print("\n".join(lines), flush=True)
+        if self._file is not None:
+            with self._file.open("a") as opened:
+                opened.write("".join(f"{line}\n" for line in lines))
 
 
 def detector() -> YoloFamily:
@@ -164,27 +182,24 @@ HEAD = (
 )
 
 
-def table(kind: YoloFamily, split: Split, draws: Mapping[int, int], compared: bool) -> tuple[list[str], list[str]]:
-    """The lines of a table, and for each target whether it is reached."""
-    lines, verdicts = [f"### {split.name}: {len(split.labels)} labels, {len(split.test)} images held out", "", HEAD], []
-    known = before_labels(kind, split)
+def table(report: Report, kind: YoloFamily, split: Split, draws: Mapping[int, int], compared: bool) -> None:
+    """A table, and for each target whether it is reached."""
+    report.say(f"### {split.name}: {len(split.labels)} labels, {len(split.test)} images held out", "", HEAD)
+    known, verdicts = before_labels(kind, split), []
     if known is not None:
-        lines.append(row("before any label", 0, [Trial(known, 0.0, 0.0)]))
-    print("\n".join(lines), flush=True)
+        report.say(row("before any label", 0, [Trial(known, 0.0, 0.0)]))
     for count, often in draws.items():
         own, usual = [], []
         for seed in range(often):
             drawn = split.draw(count, seed)
             own.append(ours(kind, split, drawn, seed))
-            if compared and count in COMPARED.get(split.name, (count,)):
+            if compared:
                 usual.append(default(kind, split, drawn, own[-1].seconds, seed))
-        lines.append(row("Prelabel", count, own))
-        print(lines[-1], flush=True)
+        report.say(row("Prelabel", count, own))
         if usual:
-            lines.append(row("Ultralytics' default", count, usual))
-            print(lines[-1], flush=True)
+            report.say(row("Ultralytics' default", count, usual))
         verdicts += targets(split.name, count, own, usual)
-    return [*lines, ""], verdicts
+    report.say("", *verdicts)
 
 
 def targets(name: str, count: int, own: Sequence[Trial], usual: Sequence[Trial]) -> list[str]:
@@ -203,15 +218,15 @@ def targets(name: str, count: int, own: Sequence[Trial], usual: Sequence[Trial])
     return [f"- {'reached' if met else 'MISSED'}: {name}, {count} images: {said}" for met, said in found]
 
 
-def rounds(kind: YoloFamily, split: Split, seed: int, until: int) -> list[str]:
+def rounds(report: Report, kind: YoloFamily, split: Split, seed: int = 0) -> None:
     """Five images drawn by hand; then what the model proposes on the next ones is corrected, and learnt from."""
     labels = LabelSpace(split.labels)
     evaluation = DetectionEvaluation()
     order = split.draw(len(split.pool), seed)
     known, drew, corrected = 5, 0, 0
-    lines = [f"### Rounds on {split.name}", "", "| labelled | mAP50 | boxes in the next | edits to correct them |"]
-    lines.append("| --- | --- | --- | --- |")
-    while known + ROUND <= min(until, len(order)):
+    report.say(f"### Rounds on {split.name}", "", "| labelled | mAP50 | boxes in the next | edits to correct them |")
+    report.say("| --- | --- | --- | --- |")
+    while known + ROUND <= min(UNTIL, len(order)):
         drawn, following = order[:known], order[known : known + ROUND]
         trained = kind.train(drawn, labels, Recipe(), seed=seed)
         postprocess = DetectionPostprocess.fit(trained.out_of_fold, [one.boxes for one in drawn], labels)
@@ -219,19 +234,32 @@ def rounds(kind: YoloFamily, split: Split, seed: int, until: int) -> list[str]:
         shown = [postprocess.decide(output, labels).boxes for output in outputs]
         edits = sum(evaluation.edits(found, one.boxes) for found, one in zip(shown, following, strict=True))
         score = measure(trained.model, split, postprocess).map50
-        lines.append(f"| {known} | {score:.3f} | {sum(len(one.boxes) for one in following)} | {edits} |")
-        print(lines[-1], flush=True)
+        report.say(f"| {known} | {score:.3f} | {sum(len(one.boxes) for one in following)} | {edits} |")
         known += ROUND
         drew, corrected = drew + sum(len(one.boxes) for one in following), corrected + edits
-    lines += ["", f"{corrected} actions where {drew} boxes would have been drawn, after five images drawn by hand."]
-    print(lines[-1], flush=True)
-    return [*lines, ""]
+    report.say("", f"{corrected} actions where {drew} boxes would have been drawn, after five images drawn by hand.")
+
+
+def measure_part(report: Report, name: str, kind: YoloFamily, quick: bool, compared: bool) -> None:
+    """One of the parts, with how long it took."""
+    begun = time.monotonic()
+    if name == SERVED:
+        assert kind.runtime.weights_dir is not None
+        report.say(
+            "### Submitted boxes", "", markdown_table(measure_served(kind.runtime.weights_dir, 1 if quick else 5))
+        )
+    elif name == ROUNDS:
+        rounds(report, kind, raccoons().read_ahead())
+    else:
+        table(report, kind, DATA[name]().read_ahead(), {5: 1} if quick else DRAWS[name], compared)
+    report.say("", f"{name}: {(time.monotonic() - begun) / 60:.1f} minutes.", "")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parts = (*USUAL, SERVED)
     parser.add_argument("--quick", action="store_true", help="one draw of five images; its figures mean little")
-    parser.add_argument("--only", action="append", choices=PARTS, metavar="NAME", help=", ".join(PARTS))
+    parser.add_argument("--only", action="append", choices=parts, metavar="PART", help=", ".join(parts))
     parser.add_argument("--threads", type=int, help="of torch; all cores by default")
     parser.add_argument("--alone", action="store_true", help="without Ultralytics' default training")
     parser.add_argument("--no-results", action="store_true", help="print alone, and leave RESULTS.md as it is")
@@ -243,30 +271,15 @@ def main() -> None:
     kind = detector()
     if not kind.base().pretrained:
         parser.error("no pretrained detector was found; set PRELABEL_WEIGHTS_DIR to the folder with yolov8n.pt")
-    machine, begun = describe(), time.monotonic()
-    lines: list[str] = []
-    verdicts: list[str] = []
-    for name in [part for part in asked.only or DATA if part in DATA]:
-        split = DATA[name]().read_ahead()
-        found, reached = table(kind, split, {5: 1} if asked.quick else DRAWS[name], compared=not asked.alone)
-        lines += found
-        verdicts += reached
-        if name in ROUNDS and not asked.quick:
-            lines += rounds(kind, split, 0, ROUNDS[name])
-    if SERVED in (asked.only or ()):
-        assert kind.runtime.weights_dir is not None
-        figures = measure_served(kind.runtime.weights_dir, 1 if asked.quick else 5)
-        print(text_table(figures), flush=True)
-        lines += [markdown_table(figures), ""]
-    minutes = f"{(time.monotonic() - begun) / 60:.1f} minutes"
-    print("\n".join(["", *verdicts, "", minutes]))
-    if not asked.no_results:
-        command = f"python -m tests.benchmarks.detection {' '.join(sys.argv[1:])}".strip()
-        facts = [f"Command: `{command}`, {minutes}.", *machine]
-        facts.append(f"{kind.base().name} on {torch.get_num_threads()} threads. Simulated: who corrects the proposals.")
-        heading = f"\n## {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC, detection\n"
-        with RESULTS.open("a") as opened:
-            opened.write("\n".join([heading, *(f"- {fact}" for fact in facts), "", *verdicts, "", *lines]))
+    report, begun = Report(None if asked.no_results else RESULTS), time.monotonic()
+    command = f"python -m tests.benchmarks.detection {' '.join(sys.argv[1:])}".strip()
+    facts = [f"Command: `{command}`.", *describe()]
+    facts.append(f"{kind.base().name} on {torch.get_num_threads()} threads. Simulated: who corrects the proposals.")
+    report.say("", f"## {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC, detection", "")
+    report.say(*(f"- {fact}" for fact in facts), "")
+    for name in asked.only or [part for part in USUAL if part != ROUNDS or not asked.quick]:
+        measure_part(report, name, kind, asked.quick, not asked.alone)
+    report.say(f"The whole took {(time.monotonic() - begun) / 60:.1f} minutes.")
 
 
 if __name__ == "__main__":

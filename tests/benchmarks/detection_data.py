@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from model_zoo.images import read_image
-from model_zoo.types import Box, Boxes, DetectionExample, Item
+from model_zoo.types import Box, Boxes, DetectionExample, InstanceExample, Item
 from tests.benchmarks.shared_data import shared
+from tests.benchmarks.zoo_segmentation import pedestrians as painted_pedestrians
 
 HELD_OUT = 60
 """Raccoons that are never trained on, the same in every run."""
@@ -72,6 +73,18 @@ def renamed_coco() -> Split:
 
     pool = [example for example in renamed(split.pool) if example.boxes]
     return Split("coco_mini renamed", tuple(names.values()), pool, renamed(split.test))
+
+
+def pedestrians() -> Split:
+    """The boxes around Penn-Fudan's people, under a name that says nothing: few in an image, some side by side."""
+    pool, test = painted_pedestrians("figure")
+
+    def boxed(examples: list[InstanceExample]) -> list[DetectionExample]:
+        return [
+            DetectionExample(one.item, tuple(Box(*mask.corners, mask.label) for mask in one.masks)) for one in examples
+        ]
+
+    return Split("pedestrians", ("figure",), boxed(pool), boxed(test))
 
 
 def cells(count: int = 100) -> Split:
