@@ -104,11 +104,14 @@ class SimulatedProject:
         started = time.perf_counter()
         synced = self._synced()
         hold = Hold(self._with.versions.fence(UID) + 1)
-        learnt = Training(self._with, UID).learn(hold, self._record, self._config, synced)
+        learnt = Training(self._with, UID).learn(hold, self._record, self._config, synced, self._unlabelled)
         if learnt.manifest is not None:
             self._with.versions.publish(learnt.manifest)
         self.notes = tuple(note for lesson in learnt.taught.values() for note in lesson.notes)
         return learnt, time.perf_counter() - started
+
+    def _unlabelled(self) -> list[Task]:
+        return [{"id": task, "data": self._tasks[task]["data"]} for task in self._waiting]
 
     def quality(self, tasks: Sequence[Task]) -> dict[str, float]:
         """The served version's metrics on labelled tasks that are no part of the project."""
