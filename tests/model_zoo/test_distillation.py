@@ -167,6 +167,7 @@ class TestClassifier:
         encoder = small.encoder()
         assert encoder is not None
         rows = drawn(3, 6, encoder.dimensions)
+        rows[:, 0] = 0
         return [
             ClassificationExample(Item(features=row), frozenset([SPACE.names[at % 2]])) for at, row in enumerate(rows)
         ]
