@@ -132,6 +132,9 @@ class Settings(BaseModel):
         description="Share of the other tasks that are shown without prediction, too, to measure the time that "
         "predictions save.",
     )
+    distil_tasks: Positive = Field(
+        200, description="Unlabelled tasks, at most, that the teacher of the recipe `distil` labels for a training."
+    )
     urgent_tasks: Positive = Field(64, description="Tasks whose predictions are written first after a swap.")
     job_timeout: Positive = Field(3600, description="Seconds after which a background job is ended.")
     keep_versions: Positive = Field(

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from model_zoo.errors import WeightsNotFound
+from model_zoo.errors import TrainingImpossible, WeightsNotFound
 from model_zoo.recipes import Recipe
 from model_zoo.types import Example, FloatArray, Input, Item, LabelSpace, Output, Target, TaskKind
 from model_zoo.weights import Located, Weights
 
 if TYPE_CHECKING:
+    from model_zoo.distillation import Distillation
     from model_zoo.programs.program import Program
     from model_zoo.runtime import Runtime
 
@@ -178,6 +179,23 @@ class Family(ABC):
     ) -> Trained:
         """Learn from `examples`. Deterministic under a seed. Raises `TrainingImpossible` or `Cancelled`."""
 
+    def distil(
+        self,
+        examples: Sequence[Example],
+        labels: LabelSpace,
+        recipe: Recipe,
+        taught: Distillation,
+        *,
+        seed: int = 0,
+        watch: Watch = UNWATCHED,
+    ) -> Trained:
+        """Learn from `examples` as `train` does, and from what a teacher says of items that nobody has labelled. Raises
+        as `train`, and `TrainingImpossible` where the family does not learn so."""
+        raise TrainingImpossible(
+            f"{self.name} learns from no teacher, wanted a family for classification, detection or named entities; "
+            "leave the recipe distil out."
+        )
+
     @abstractmethod
     def load(self, folder: Path, labels: LabelSpace | None = None) -> Model:
         """Load what `Model.save` wrote. Raises `CheckpointError` when damaged or when `labels`, if given, differ."""
@@ -194,3 +212,7 @@ class Family(ABC):
     def untrained(self, labels: LabelSpace) -> Model | None:
         """A model that answers before any label exists (zero-shot), or None where the family cannot."""
         return None
+
+    def unknown(self, labels: LabelSpace) -> tuple[str, ...]:
+        """Those of the labels that `untrained`, where there is such a model, knows nothing of."""
+        return ()

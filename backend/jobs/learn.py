@@ -13,6 +13,7 @@ from backend.converters import CONVERTERS
 from backend.errors import InvalidConfig, StoreError
 from backend.evaluation.gate import Paired, Verdict, decide
 from backend.evaluation.kinds import evaluation_of
+from backend.jobs.distil import DISTIL, RECORDED, Case, Distiller, Prepared
 from backend.jobs.examples import Answer, answers, asked, fingerprint
 from backend.jobs.featurise import Featuriser, Step
 from backend.jobs.progress import report
@@ -117,6 +118,7 @@ class Teacher:
         version: str,
         seed: int,
         parameters: Mapping[str, Any],
+        distiller: Distiller | None = None,
     ) -> None:
         self._artifacts = artifacts
         self._families = families
@@ -124,6 +126,7 @@ class Teacher:
         self._version = version
         self._seed = seed
         self._parameters = parameters
+        self._distiller = distiller
 
     def teach(
         self,
@@ -169,7 +172,12 @@ class Teacher:
             if not lesson.training:
                 return Taught(champion, False, notes)
             rival = Rival(champion, seen, judged or {})
-            part, verdict, said = self._challenge(chosen, lesson, recipe, rival, settled, watch)
+
+            def lesson_for(family: Family) -> Lesson:
+                return lesson if family is chosen else self._lesson(control, family, labels, training, step, watch)[0]
+
+            prepared = self._prepared(Case(control, chosen, lesson, lesson_for, self._seed, watch), recipe)
+            part, verdict, said = self._challenge(chosen, lesson, recipe, rival, settled, watch, prepared)
         except (MissingExtra, TrainingImpossible, WeightsNotFound) as error:
             return Taught(champion, False, (*notes, f"{control.name}: {error}"))
         notes += tuple(f"{control.name}: {note}" for note in said)
@@ -212,6 +220,14 @@ class Teacher:
         first = problems[min(problems)]
         return lesson, (f"{control.name}: {len(problems)} labelled tasks cannot be read, the first: {first}",)
 
+    def _prepared(self, case: Case, recipe: Recipe) -> Prepared | None:
+        """What a teacher says, where the recipe asks for one."""
+        if recipe.name != DISTIL:
+            return None
+        if self._distiller is None:
+            raise TrainingImpossible("There are no unlabelled tasks here for a teacher; leave the recipe distil out.")
+        return self._distiller.prepare(case, recipe)
+
     def _challenge(
         self,
         chosen: Family,
@@ -220,15 +236,22 @@ class Teacher:
         rival: Rival,
         settled: Mapping[str, Any],
         watch: Watch,
+        prepared: Prepared | None = None,
     ) -> tuple[ControlVersion, Verdict, tuple[str, ...]]:
         examples = [example(lesson.kind, sample.item, sample.target) for sample in lesson.training]
-        trained = chosen.train(examples, lesson.labels, recipe, seed=self._seed, watch=watch)
+        if prepared is None:
+            trained = chosen.train(examples, lesson.labels, recipe, seed=self._seed, watch=watch)
+        else:
+            trained = prepared.train(chosen, examples, lesson.labels, self._seed, watch)
+            settled = {**settled, "name": recipe.name, RECORDED: dict(prepared.recorded)}
         report("evaluate", message=f"Judging what {len(examples)} examples have taught.")
         crossed = _crossed(trained, lesson)
         postprocess = postprocess_of(chosen.task).fit(crossed.outputs, crossed.truths, lesson.labels)
         held = _predicted(trained.model, lesson.holdout)
-        own = _predicted(trained.model, [] if crossed.pairs else lesson.training[:SOME])
-        verdict = self._gate(lesson, rival, held, crossed, own, postprocess)
+        # What its teacher was taught, a student may have been told.
+        fair = crossed.without(prepared.seen) if prepared else crossed
+        own = _predicted(trained.model, [] if fair.pairs else lesson.training[:SOME])
+        verdict = self._gate(lesson, rival, held, fair, own, postprocess)
         part = ControlVersion(
             family=chosen.name,
             artifact=self._put(trained.model),
@@ -236,10 +259,10 @@ class Teacher:
             multiple=lesson.labels.multiple,
             recipe={"name": recipe.name, **trained.hyperparameters, **settled, "overrides": dict(recipe.overrides)},
             postprocess=postprocess.to_json(),
-            metrics=_metrics(lesson, trained, crossed, postprocess, held),
+            metrics=_metrics(lesson, trained, fair, postprocess, held),
             trained_in=self._version,
         )
-        return part, verdict, trained.notes
+        return part, verdict, (*trained.notes, *(prepared.notes if prepared else ()))
 
     def _gate(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
@@ -22,6 +22,7 @@ from backend.evaluation.prequential import recent
 from backend.jobs.collaborators import Collaborators, build_collaborators
 from backend.jobs.config import read_config
 from backend.jobs.context import current_settings
+from backend.jobs.distil import Distiller, Source
 from backend.jobs.featurise import Featuriser
 from backend.jobs.learn import Taught, Teacher
 from backend.jobs.lease import Hold, Lease, lease
@@ -32,6 +33,7 @@ from backend.jobs.show import Show
 from backend.jobs.shown import ShownLog
 from backend.jobs.sync import Sync, Synced
 from backend.jobs.turn import Turn
+from backend.jobs.unlabelled import for_teacher
 from backend.jobs.verdicts import record, refused
 from backend.labelstudio.changes import Glance, glance
 from backend.labelstudio.client import LabelStudio
@@ -39,6 +41,7 @@ from backend.labelstudio.config import LabellingConfig
 from backend.labelstudio.webhook import claim_webhook
 from backend.projects.identity import UNTRAINED
 from backend.projects.record import ProjectRecord
+from backend.serving.inputs import Task
 from backend.serving.swap import announce
 from backend.store.ledger import Event
 from backend.store.manifest import ControlVersion, Manifest
@@ -126,7 +129,7 @@ class Training:
                     self._with.facts.not_done("thorough", self._uid)
                 raise
             self._with.facts.synced(self._uid, len(synced.records), synced.total)
-            learnt = self.learn(held, project, config, synced)
+            learnt = self.learn(held, project, config, synced, lambda: label_studio.unlabelled_tasks(project.id))
             if learnt.manifest is None:
                 return self._unchanged(synced, learnt.champion, learnt.taught)
             held.check()
@@ -139,12 +142,20 @@ class Training:
             self._retire()
             return said
 
-    def learn(self, held: Hold, project: ProjectRecord, config: LabellingConfig, synced: Synced) -> Learnt:
+    def learn(
+        self,
+        held: Hold,
+        project: ProjectRecord,
+        config: LabellingConfig,
+        synced: Synced,
+        unlabelled: Callable[[], Iterable[Task]] = tuple,
+    ) -> Learnt:
         """Teach every control, and let the gate judge what it has learnt. Publishes nothing, and needs neither Redis
-        nor Label Studio. Raises the zoo's `Cancelled` once `held` is not held any more."""
+        nor Label Studio, but for the tasks that are `unlabelled`, where a teacher is asked about some. Raises the zoo's
+        `Cancelled` once `held` is not held any more."""
         pointer = self._with.versions.pointer(self._uid)
         champion = self._champion(pointer)
-        taught = self._teach(held, project, config, synced, champion)
+        taught = self._teach(held, project, config, synced, champion, unlabelled)
         changed = any(lesson.changed for lesson in taught.values())
         manifest = self._manifest(held.fence, synced, champion, taught) if changed else None
         return Learnt(pointer, champion, taught, manifest)
@@ -161,6 +172,7 @@ class Training:
         config: LabellingConfig,
         synced: Synced,
         champion: Manifest | None,
+        unlabelled: Callable[[], Iterable[Task]],
     ) -> dict[str, Taught]:
         """Every control in turn. Raises the zoo's `Cancelled` once the lease is lost."""
         teacher = Teacher(
@@ -170,6 +182,7 @@ class Training:
             self._with.versions.next_name(self._uid),
             self._with.settings.seed,
             project.parameters,
+            self._distiller(synced, unlabelled),
         )
         seen = self._learnt_by(champion)
         held_back = refused(self._with.ledger, self._with.versions, self._uid, champion)
@@ -185,6 +198,19 @@ class Training:
             self._keep_verdict(control.name, lesson)
             taught[control.name] = lesson
         return taught
+
+    def _distiller(self, synced: Synced, unlabelled: Callable[[], Iterable[Task]]) -> Distiller:
+        have = self._with
+
+        def tasks(most: int) -> list[Task]:
+            return for_teacher(unlabelled(), synced.records, have.roles, most)
+
+        def part(version: str, control: str) -> tuple[ControlVersion | None, frozenset[int]]:
+            manifest = have.versions.get(self._uid, version)
+            return manifest.controls.get(control), self._learnt_by(manifest)
+
+        source = Source(tasks, part, have.settings.distil_tasks)
+        return Distiller(have.families, have.artifacts, self._featuriser, source)
 
     def _learnt_by(self, champion: Manifest | None) -> frozenset[int]:
         """The tasks that were labelled when the champion was trained."""

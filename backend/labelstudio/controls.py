@@ -239,7 +239,7 @@ class Control:
     def model_path(self) -> str | None:
         """File name of weights inside the weights folder. Raises `InvalidConfig` for anything that is a path."""
         text = self.attributes.get("model_path")
-        if text is not None and (not re.fullmatch(r"[\w.\- ]+", text) or not text.strip(". ")):
+        if text is not None and not is_file_name(text):
             raise InvalidConfig(
                 f'model_path of {self.tag} "{shorten(self.name)}": got "{shorten(text)}", '
                 "wanted the name of a file in the weights folder, without any folder. "
@@ -271,6 +271,11 @@ class Control:
                 for word in getattr(label, words):
                     found.setdefault(word.casefold(), label.name)
         return found
+
+
+def is_file_name(text: str) -> bool:
+    """Whether it names a file in a folder, and nothing outside of it."""
+    return bool(re.fullmatch(r"[\w.\- ]+", text)) and bool(text.strip(". "))
 
 
 def read_number(text: str) -> float | int | str | bool:

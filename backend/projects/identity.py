@@ -59,6 +59,11 @@ def version_name(number: int) -> str:
     return f"v{number}"
 
 
+def is_version(name: str) -> bool:
+    """Whether it is what a version is called, such as `v7`."""
+    return bool(_VERSION.fullmatch(name))
+
+
 def version_number(name: str) -> int:
     """7 for `v7`. Raises `InvalidRequest` when `name` is no version's name."""
     if name != UNTRAINED and not _VERSION.fullmatch(name):

@@ -41,7 +41,6 @@ class Families:
         of task."""
         # Imported here: the server must not load the zoo before a model is needed.
         from model_zoo.errors import UnknownFamily
-        from model_zoo.outside import outside_family
         from model_zoo.registry import default_family
 
         control = as_before(control, before)
@@ -52,9 +51,7 @@ class Families:
             before = None  # the config, or what people paint, asks for the other kind by now
         name = control.model or (before.family if before else default_family(kind))
         try:
-            if name in self.outside:
-                name = outside_family(name).name
-            chosen = self._family(name, control.model_path)
+            chosen = self.named(name, control.model_path)
         except UnknownFamily as error:
             raise InvalidConfig(f'prelabel_model of {control.tag} "{control.name}": {error}') from None
         if chosen.task is not kind:
@@ -63,6 +60,13 @@ class Families:
                 f"a family for {kind.value}. `prelabel models` lists them."
             )
         return chosen
+
+    def named(self, name: str, weights_file: str | None) -> Family:
+        """The family of that name, or of that dotted path, with weights from that file of the weights folder. Raises
+        the zoo's `UnknownFamily`."""
+        from model_zoo.outside import outside_family
+
+        return self._family(outside_family(name).name if name in self.outside else name, weights_file)
 
     def suited(self, control: Control, chosen: Family, truths: Sequence[Target]) -> Family:
         """`chosen`, or the family that people's answers ask for in its place; what a config names stays."""

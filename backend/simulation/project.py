@@ -132,7 +132,7 @@ class SimulatedProject:
         started = time.perf_counter()
         synced = self._synced()
         hold = Hold(self._with.versions.fence(UID) + 1)
-        learnt = Training(self._with, UID).learn(hold, self._record, self._config, synced)
+        learnt = Training(self._with, UID).learn(hold, self._record, self._config, synced, self._unlabelled)
         if learnt.manifest is not None:
             self._with.versions.publish(learnt.manifest)
         self.notes = tuple(note for lesson in learnt.taught.values() for note in lesson.notes)
@@ -141,6 +141,9 @@ class SimulatedProject:
     def answers(self) -> list[Answer]:
         """What the project takes for true by now, of several answers to one task as a training does."""
         return answers(self._config.controls[0], self._records().values())
+
+    def _unlabelled(self) -> list[Task]:
+        return [{"id": task, "data": self._tasks[task]["data"]} for task in self._waiting]
 
     def quality(self, tasks: Sequence[Task], truths: Sequence[Sequence[Region]]) -> dict[str, float]:
         """The served version's metrics on tasks that are no part of the project, with the true regions of each."""

@@ -16,13 +16,14 @@ from model_zoo.images import image_size
 from model_zoo.keypoint_metrics import found_poses, precisions
 from model_zoo.keypoints import coco, model
 from model_zoo.keypoints.head import Shape, build
-from model_zoo.keypoints.hyperparameters import KNOWN, NEW, Hyperparameters, paced, settle, turn_for
+from model_zoo.keypoints.hyperparameters import HEAD, KNOWN, NEW, WHOLE, Hyperparameters, paced, settle, turn_for
 from model_zoo.keypoints.learning import Learnt, gather, learn
 from model_zoo.keypoints.model import Meaning, PoseModel, channels_of
 from model_zoo.object_detection import bases
 from model_zoo.object_detection.based import BasedFamily
 from model_zoo.object_detection.bases import Base
 from model_zoo.object_detection.course import Course
+from model_zoo.object_detection.hyperparameters import called
 from model_zoo.poses import UNKNOWN, frames, points_of, sigmas, swapped, truth_of
 from model_zoo.postprocess.keypoints import KeypointPostprocess, kinds_of
 from model_zoo.recipes import Recipe
@@ -86,9 +87,15 @@ class YoloPoseFamily(BasedFamily):
         course = Course(watch)
         learnt, shape, hyper, meaning = self._better(base, checked, labels, sizes, hyper, seed, course)
         watch.report(Progress(1.0, f"trained on {len(checked)} images", learnt.loss))
-        trained = PoseModel(self, labels, base, learnt.head, shape, hyper.image_size, meaning)
+        trained = PoseModel(self, labels, base, learnt.head, shape, hyper.image_size, meaning, learnt.network)
         notes = () if base.pretrained else (_on_random(self.architecture),)
-        settled = {**asdict(hyper), "points": KNOWN if meaning else NEW, "base": base.name}
+        settled = {
+            **asdict(hyper),
+            "name": called(recipe, learnt.network is not None),
+            "points": KNOWN if meaning else NEW,
+            "train": WHOLE if learnt.network else HEAD,
+            "base": base.name,
+        }
         return Trained(trained, learnt.outputs, learnt.loss, settled, notes)
 
     def _better(
@@ -123,7 +130,7 @@ class YoloPoseFamily(BasedFamily):
         own = paced(hyper, len(examples))
         shape = Shape(len(kinds_of(labels)), len(labels), True, hyper.width, _alone(examples))
         material = gather(base, examples, labels, sizes, shape, own, seed, course)
-        learnt = learn(material, own, _steps(own, len(examples)), seed, course)
+        learnt = learn(material, own, _steps(own, len(examples)), seed, course, hyper.train == WHOLE)
         tried.append((_score(learnt.outputs, examples, labels), learnt, shape, own, None))
         return max(tried, key=lambda one: one[0])[1:]
 

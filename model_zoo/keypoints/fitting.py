@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from model_zoo.descent import Descent, Step
-from model_zoo.keypoints.head import REACH, Shape
+from model_zoo.keypoints.head import REACH, Shape, patches
 from model_zoo.keypoints.hyperparameters import Hyperparameters
-from model_zoo.object_detection.cache import Levels, View
+from model_zoo.object_detection.cache import Levels, View, as_batch
+from model_zoo.object_detection.network import Network
 from model_zoo.poses import SEEN, UNKNOWN
 from model_zoo.types import FloatArray
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
+TUNED = ("backbone", "neck")
+"""Parts of the network that are trained where all of it is: its own head is not looked at."""
+AFTERWARDS = 0.2
+"""Share of its learning rate at which a head goes on that has been trained on the frozen network."""
 FOCUS = 1.5
 """How far cells that are told apart already count less (Lin et al. 2017, https://arxiv.org/abs/1708.02002)."""
 SPREAD = 1.5
@@ -61,9 +66,52 @@ def fit(
         maps, known = shape.split(head(cache.levels(batch))), [priors[at] for at in batch] if priors else None
         return _loss(maps, shape, [cache.seen[at] for at in batch], known)
 
-    loss = Descent(steps, hyper.batch, seed).run(optimizer, chosen, loss_of, step)
+    loss = Descent(steps, hyper.batch, seed, patience=hyper.patience).run(optimizer, chosen, loss_of, step)
     head.requires_grad_(False)
     return loss
+
+
+def fit_whole(
+    network: Network,
+    head: Module,
+    shape: Shape,
+    cache: Levels,
+    chosen: Sequence[int],
+    steps: int,
+    hyper: Hyperparameters,
+    seed: int,
+    step: Step,
+) -> tuple[Network, float]:
+    """A copy of the network, trained together with `head`, in place, on the chosen views; and the mean loss of the last
+    of them. Normalisation keeps its statistics: those of a handful of images would be worse."""
+    import torch
+
+    own = network.own(TUNED)
+    weights = [weight for part in TUNED for _, module in own.modules_of(part) for weight in module.parameters()]
+    trained = [*weights, *head.parameters()]
+    for weight in trained:
+        weight.requires_grad_(True)
+    groups: list[dict[str, Any]] = [
+        {"params": weights, "base": hyper.network_rate},
+        {"params": list(head.parameters()), "base": hyper.learning_rate * AFTERWARDS},
+    ]
+    optimizer = torch.optim.AdamW(groups, weight_decay=hyper.weight_decay)
+
+    def loss_of(batch: Sequence[int]) -> Tensor:
+        seen = [cache.seen[at] for at in batch]
+        return _loss(shape.split(head(levels_of(own, shape, seen))), shape, seen, None)
+
+    loss = Descent(steps, hyper.batch, seed, patience=hyper.patience).run(optimizer, chosen, loss_of, step)
+    for weight in trained:
+        weight.requires_grad_(False)
+    return own, loss
+
+
+def levels_of(network: Network, shape: Shape, seen: Sequence[View]) -> list[Tensor]:
+    """What a head of that shape lies on, of views that are in no cache."""
+    images = as_batch([view.picture.pixels for view in seen])
+    levels = network.pyramid(network.backbone(images))
+    return [*levels, patches(images, min(network.strides))] if shape.whole else levels
 
 
 @dataclass(frozen=True)

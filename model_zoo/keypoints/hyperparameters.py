@@ -8,12 +8,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from model_zoo.object_detection.hyperparameters import checked
+from model_zoo.object_detection.hyperparameters import FEW_SHOT, FINE_TUNE, MICRO
+from model_zoo.object_detection.hyperparameters import checked as checked_overrides
+from model_zoo.object_detection.hyperparameters import known as known_recipe
 from model_zoo.object_detection.views import Augmentation
 from model_zoo.recipes import Recipe
 from model_zoo.types import FloatArray
 
 AUTO, KNOWN, NEW = "auto", "known", "new"
+HEAD, WHOLE = "head", "whole"
+RECIPES = {MICRO: AUTO, FEW_SHOT: HEAD, FINE_TUNE: WHOLE}
+"""What a recipe's name trains: a head on the frozen network, or the network with it. The first goes as far as evidence
+leads it."""
 SIDES = (416, 640)
 SMALL = 64.0
 """Pixels of an object's longer side below which its points are told apart better in the larger input, which takes more
@@ -23,18 +29,23 @@ than twice the time. On the mouse of the benchmark, 94 pixels long, the smaller 
 @dataclass(frozen=True)
 class Hyperparameters:
     """`points` is `known` to keep the points of a person as the pretrained network finds them, `new` to learn all of
-    them, `auto` for the better by the evidence. `image_size` is the longer side of the network's input, `views` how
-    many augmented views of each image there are, `epochs` how often each image is seen; 0 of these leaves them to the
-    family. `turn` is the largest turn of a view in degrees, -1 for what the poses suggest; `width` is that of the
-    layers trained.
+    them, `auto` for the better by the evidence. `train` is `head`, `whole` for the network with it where points are
+    new, or `auto`. `image_size` is the longer side of the network's input, `views` how many augmented views of each
+    image there are, `epochs` how often each image is seen; 0 of these leaves them to the family. `network_rate` is the
+    learning rate of the pretrained network; training ends early after `patience` epochs of no smaller loss, 0 for
+    never. `turn` is the largest turn of a view in degrees, -1 for what the poses suggest; `width` is that of the layers
+    trained.
     """
 
     points: str = AUTO
+    train: str = AUTO
     image_size: int = 0
     epochs: int = 0
     views: int = 0
     batch: int = 4
     learning_rate: float = 1e-2
+    network_rate: float = 3e-4
+    patience: int = 0
     weight_decay: float = 1e-3
     folds: int = 3
     width: int = 48
@@ -53,18 +64,19 @@ class Hyperparameters:
 
 
 _LEAST: dict[str, float] = {
-    "batch": 1, "folds": 0, "image_size": 0, "epochs": 0, "views": 0, "width": 8, "turn": -1
+    "batch": 1, "folds": 0, "image_size": 0, "epochs": 0, "views": 0, "width": 8, "turn": -1, "patience": 0
 }  # fmt: skip
-_CHOICES = {"points": (AUTO, KNOWN, NEW)}
+_CHOICES = {"points": (AUTO, KNOWN, NEW), "train": (AUTO, HEAD, WHOLE)}
 
 
 def settle(recipe: Recipe, longer: FloatArray, turn: float) -> Hyperparameters:
     """The hyperparameters for objects whose longer sides are `longer` shares of their image's, one array entry each;
     overrides win. `turn` is what the poses suggest.
 
-    Raises `TrainingImpossible` for one that is unknown or makes no sense.
+    Raises `TrainingImpossible` for a recipe or an override that is unknown or makes no sense.
     """
-    hyper = replace(Hyperparameters(), **checked(recipe, Hyperparameters, _LEAST, _CHOICES))
+    named = Hyperparameters(train=known_recipe(recipe, RECIPES))
+    hyper = replace(named, **checked_overrides(recipe, Hyperparameters, _LEAST, _CHOICES))
     small = len(longer) > 0 and float(np.median(longer)) * SIDES[0] < SMALL
     side = hyper.image_size or SIDES[1 if small else 0]
     return replace(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from model_zoo.keypoints.fitting import Prior, fit
+from model_zoo.keypoints.fitting import Prior, fit, fit_whole, levels_of
 from model_zoo.keypoints.head import Shape, build, patches
 from model_zoo.keypoints.hyperparameters import Hyperparameters
 from model_zoo.keypoints.model import Meaning, channels_of, read
@@ -17,6 +17,7 @@ from model_zoo.object_detection.bases import Base
 from model_zoo.object_detection.cache import Levels, View, as_batch, decoded, views
 from model_zoo.object_detection.course import Course
 from model_zoo.object_detection.marks import Marks
+from model_zoo.object_detection.network import Network
 from model_zoo.object_detection.pixels import Fitted
 from model_zoo.object_detection.views import Picture
 from model_zoo.poses import marked, match, sigmas, similarities, swapped, truth_of
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
+FEWER = 0.5
+"""Share of a head's steps that the network is trained for after it, which take some ten times as long."""
 SHORTER = 0.5
 """Share of the final steps that a fold is trained for."""
 ALIKE = 0.3
@@ -58,11 +61,13 @@ class _Patched(Levels):
 
 @dataclass(frozen=True)
 class Learnt:
-    """A head trained on all views, its loss, and an output for each image by a head that had not seen it, or None."""
+    """A head trained on all views, its loss, and an output for each image by a head that had not seen it, or None; and
+    the network that was trained with it, where that was."""
 
     head: Module
     loss: float
     outputs: tuple[PoseOutput | None, ...]
+    network: Network | None = None
 
 
 def gather(
@@ -90,8 +95,11 @@ def gather(
     return replace(made, priors=[_prior(made, at, sigma, course.check) for at in range(len(seen))])
 
 
-def learn(material: Material, hyper: Hyperparameters, steps: int, seed: int, course: Course) -> Learnt:
-    """Train on all views, after folds have been trained on the others. Raises `Cancelled`."""
+def learn(
+    material: Material, hyper: Hyperparameters, steps: int, seed: int, course: Course, whole: bool = False
+) -> Learnt:
+    """Train on all views, after folds have been trained on the others: heads alone, or the `whole` network after its
+    head. Raises `Cancelled`."""
     outputs: list[PoseOutput | None] = [None] * len(material.sizes)
     seen = material.cache.seen
     for fold in range(material.folds if material.folds > 1 else 0):
@@ -99,23 +107,24 @@ def learn(material: Material, hyper: Hyperparameters, steps: int, seed: int, cou
         def told(share: float, loss: float, fold: int = fold) -> None:
             course.folds(("points",), (fold + share) / material.folds, loss)
 
-        head, _ = _trained(material, [at for at, view in enumerate(seen) if view.fold != fold], hyper,
-                           max(round(steps * SHORTER), 1), seed, told)  # fmt: skip
+        others = [at for at, view in enumerate(seen) if view.fold != fold]
+        head, _, network = _trained(material, others, hyper, max(round(steps * SHORTER), 1), seed, told, whole)
         for at, view in enumerate(seen):
             if view.fold == fold and view.plain:
                 course.check()
-                outputs[view.image] = look(material, head, at)
-    head, loss = _trained(material, range(len(seen)), hyper, steps, seed, course.part(0, 1, hyper.epochs))
-    return Learnt(head, loss, tuple(outputs))
+                outputs[view.image] = look(material, head, at, network)
+    last = course.part(0, 1, hyper.epochs)
+    head, loss, network = _trained(material, range(len(seen)), hyper, steps, seed, last, whole)
+    return Learnt(head, loss, tuple(outputs), network)
 
 
-def look(material: Material, head: Module, at: int) -> PoseOutput:
-    """What a head finds in a plain view, in pixels of its image."""
+def look(material: Material, head: Module, at: int, network: Network | None = None) -> PoseOutput:
+    """What a head finds in a plain view, in pixels of its image; on another network than the frozen one, if given."""
     import torch
 
     view = material.cache.seen[at]
     with torch.inference_mode():
-        levels = material.cache.levels([at])
+        levels = levels_of(network, material.shape, [view]) if network else material.cache.levels([at])
         maps = head(levels)
         found = [maps[0].numpy()] if material.meaning is None else [*_known(material, levels), maps[0].numpy()]
     width, height = material.sizes[view.image]
@@ -151,10 +160,19 @@ def _trained(
     steps: int,
     seed: int,
     told: Callable[[float, float], None],
-) -> tuple[Module, float]:
-    head = build(channels_of(material.base, material.shape), material.shape, seed)
-    loss = fit(head, material.shape, material.cache, chosen, steps, hyper, seed, told, material.priors)
-    return head, loss
+    whole: bool,
+) -> tuple[Module, float, Network | None]:
+    """A head, its loss, and the network that was trained with it, where that was."""
+    network, shape, cache = material.base.network, material.shape, material.cache
+    head = build(channels_of(material.base, shape), shape, seed)
+    if not whole:
+        return head, fit(head, shape, cache, chosen, steps, hyper, seed, told, material.priors), None
+    fit(head, shape, cache, chosen, steps, hyper, seed, lambda share, loss: told(share / 2, loss))
+    own, loss = fit_whole(
+        network, head, shape, cache, chosen, max(round(steps * FEWER), 1), hyper, seed,
+        lambda share, loss: told((1 + share) / 2, loss),
+    )  # fmt: skip
+    return head, loss, own
 
 
 def _known(material: Material, levels: Sequence[Tensor]) -> list[FloatArray]:

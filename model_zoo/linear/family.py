@@ -10,11 +10,13 @@ from typing import ClassVar
 import numpy as np
 
 from model_zoo.base import UNWATCHED, Encoder, Family, Model, Progress, Trained, Watch
+from model_zoo.distillation import Distillation
 from model_zoo.errors import Cancelled, TrainingImpossible
 from model_zoo.features import with_features
 from model_zoo.linear import model
 from model_zoo.linear.fit import Flags, Hyperparameters, Sample, fit_head, judgeable, rotate
 from model_zoo.linear.folds import stratified
+from model_zoo.linear.soft import Soft, soft_of
 from model_zoo.recipes import Recipe
 from model_zoo.types import (
     ClassificationExample,
@@ -53,6 +55,7 @@ class LinearFamily(Family):
         warm_start: Model | None = None,
         seed: int = 0,
         watch: Watch = UNWATCHED,
+        taught: Distillation | None = None,
     ) -> Trained:
         """`warm_start` is not needed: the problem is convex. The seed decides the folds alone."""
         hyper = self._hyperparameters(recipe, len(examples))
@@ -65,6 +68,9 @@ class LinearFamily(Family):
             names.astype(np.float64) if names is not None else None,
             labels.multiple,
             self.encoder_kind.dimensions,
+            soft_of(taught, self.with_features(taught.items, watch), labels.multiple)
+            if taught and taught.items
+            else None,
         )
         watch.report(Progress(0.0, f"features of {len(examples)} examples are ready"))
         sample, rotation = rotate(sample)
@@ -73,6 +79,21 @@ class LinearFamily(Family):
         watch.report(Progress(1.0, f"trained on {len(examples)} examples", loss))
         trained = model.LinearModel(self, labels, rotation.expand(head))
         return Trained(trained, out_of_fold, loss, asdict(hyper))
+
+    def distil(
+        self,
+        examples: Sequence[Example],
+        labels: LabelSpace,
+        recipe: Recipe,
+        taught: Distillation,
+        *,
+        seed: int = 0,
+        watch: Watch = UNWATCHED,
+    ) -> Trained:
+        return self.train(examples, labels, recipe, seed=seed, watch=watch, taught=taught)
+
+    def _soft(self, taught: Distillation, labels: LabelSpace, watch: Watch) -> Soft:
+        return soft_of(taught, self.with_features(taught.items, watch), labels.multiple)
 
     def load(self, folder: Path, labels: LabelSpace | None = None) -> Model:
         return model.load(self, folder, labels)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from model_zoo.linear.head import LinearHead
 from model_zoo.linear.logistic import fit_logistic
+from model_zoo.linear.soft import Soft
 from model_zoo.linear.whitening import fit_whitening
 from model_zoo.types import FloatArray
 
@@ -43,7 +44,8 @@ class Hyperparameters:
 class Sample:
     """Labelled features (items, r) with targets (items, labels), and the names' features (labels, r) where known.
 
-    `dimensions` is that of the encoder; r is smaller once the features are rotated (`Rotation`).
+    `dimensions` is that of the encoder; r is smaller once the features are rotated (`Rotation`). `soft` is what a
+    teacher says of other items.
     """
 
     features: Array
@@ -51,9 +53,11 @@ class Sample:
     anchors: Array | None
     multiple: bool
     dimensions: int
+    soft: Soft | None = None
 
     def part(self, chosen: Flags) -> Sample:
-        return Sample(self.features[chosen], self.targets[chosen], self.anchors, self.multiple, self.dimensions)
+        soft = self.soft.leaving_out(np.flatnonzero(~chosen).tolist()) if self.soft else None
+        return Sample(self.features[chosen], self.targets[chosen], self.anchors, self.multiple, self.dimensions, soft)
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,9 @@ class Rotation:
 
 def rotate(sample: Sample) -> tuple[Sample, Rotation]:
     """The same sample in the coordinates of its own span; unchanged where that would save nothing."""
-    rows = sample.features if sample.anchors is None else np.vstack([sample.features, sample.anchors])
+    count, named = len(sample.features), 0 if sample.anchors is None else len(sample.anchors)
+    others = [table for table in (sample.anchors, sample.soft.features if sample.soft else None) if table is not None]
+    rows = np.vstack([sample.features, *others])
     if len(rows) >= sample.dimensions:
         return sample, Rotation(None)
     values, vectors = np.linalg.eigh(rows @ rows.T)
@@ -83,9 +89,9 @@ def rotate(sample: Sample) -> tuple[Sample, Rotation]:
     roots = np.sqrt(values[kept])
     turned = vectors[:, kept] * roots
     basis = (vectors[:, kept] / roots).T @ rows
-    count = len(sample.features)
-    anchors = None if sample.anchors is None else turned[count:]
-    return Sample(turned[:count], sample.targets, anchors, sample.multiple, sample.dimensions), Rotation(basis)
+    anchors = None if sample.anchors is None else turned[count : count + named]
+    soft = replace(sample.soft, features=turned[count + named :]) if sample.soft else None
+    return replace(sample, features=turned[:count], anchors=anchors, soft=soft), Rotation(basis)
 
 
 def names_help(sample: Sample) -> bool:
@@ -114,7 +120,7 @@ def fit_head(
 ) -> tuple[LinearHead, float]:
     """A head for `sample`, at least one item, and its mean log loss. `check` is called often and may raise."""
     anchored = hyper.anchor_weight > 0 and names_help(sample)
-    learnable = _learnable(sample, anchored)
+    learnable = _learnable(sample, anchored) | (sample.soft.told if sample.soft else False)
     weights, prior = (
         (np.ones(len(sample.targets)), np.zeros(sample.targets.shape[1]))
         if sample.multiple
@@ -130,7 +136,8 @@ def fit_head(
     weight, bias, loss = np.zeros(shape), np.zeros(shape[0]), 0.0
     if learnable.sum() > (0 if sample.multiple else 1):
         chosen = targets[:, learnable].astype(np.float64)
-        fit = fit_logistic(whiten(rows), chosen, weights, hyper.strength, sample.multiple, check)
+        softly = sample.soft.rows(whiten, learnable, hyper.sharpness, prior) if sample.soft else None
+        fit = fit_logistic(whiten(rows), chosen, weights, hyper.strength, sample.multiple, check, softly)
         weight[learnable], bias[learnable] = whiten.fold(fit.weight * hyper.sharpness, fit.bias * hyper.sharpness)
         bias += prior
         loss = fit.loss

@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from model_zoo.base import UNWATCHED, Encoder, Family, Model, Progress, Trained, Watch
+from model_zoo.distillation import Distillation
 from model_zoo.errors import Cancelled, TrainingImpossible
 from model_zoo.linear.folds import stratified
 from model_zoo.named_entities import model
 from model_zoo.named_entities.fitting import Hyperparameters, Sentence, fit_head, sentences
 from model_zoo.named_entities.reading import Passage, Reader
+from model_zoo.named_entities.soft import Soft
 from model_zoo.named_entities.tags import tags_of
 from model_zoo.named_entities.words import disjoint, read_whole, read_words
 from model_zoo.recipes import Recipe
@@ -58,6 +60,7 @@ class MiniLMTagger(Family):
         warm_start: Model | None = None,
         seed: int = 0,
         watch: Watch = UNWATCHED,
+        taught: Distillation | None = None,
     ) -> Trained:
         """The seed decides the folds alone."""
         known = _checked(examples, labels)
@@ -72,11 +75,28 @@ class MiniLMTagger(Family):
         ]
         if not any(given):
             raise TrainingImpossible(f"Got {len(known)} texts without a word, wanted one at least; label another task.")
-        outputs = _cross_validate(known, texts, read, given, labels, hyper, seed, course)
-        head, loss = fit_head([part for parts in given for part in parts], len(labels), hyper, course.step)
+        soft = self._soft(taught, labels, watch) if taught and taught.items else None
+        outputs = _cross_validate(known, texts, read, given, labels, hyper, seed, course, soft)
+        head, loss = fit_head([part for parts in given for part in parts], len(labels), hyper, course.step, soft)
         trained = model.TaggerModel(self, labels, head)
         watch.report(Progress(1.0, f"trained on {len(known)} texts", loss))
         return Trained(trained, outputs, loss, asdict(hyper), _notes(known))
+
+    def distil(
+        self,
+        examples: Sequence[Example],
+        labels: LabelSpace,
+        recipe: Recipe,
+        taught: Distillation,
+        *,
+        seed: int = 0,
+        watch: Watch = UNWATCHED,
+    ) -> Trained:
+        return self.train(examples, labels, recipe, seed=seed, watch=watch, taught=taught)
+
+    def _soft(self, taught: Distillation, labels: LabelSpace, watch: Watch) -> Soft | None:
+        passages = self.reader().read([read_whole(item.input) for item in taught.items], watch)
+        return Soft.of(taught, passages, len(labels)) if any(passages) else None
 
     def load(self, folder: Path, labels: LabelSpace | None = None) -> Model:
         return model.load(self, folder, labels)
@@ -110,6 +130,7 @@ def _cross_validate(
     hyper: Hyperparameters,
     seed: int,
     course: _Course,
+    soft: Soft | None = None,
 ) -> tuple[Output | None, ...]:
     """Each text's output by a tagger that has not seen it; None where all of the other texts were needed, or where it
     has a label that no other text has."""
@@ -124,7 +145,8 @@ def _cross_validate(
         parts = [part for at in inside for part in given[at]]
         if not parts or not held[inside].any():
             continue
-        head, _ = fit_head(parts, len(labels), hyper, course.step)
+        taught = soft.leaving_out(np.flatnonzero(numbers == fold).tolist()) if soft else None
+        head, _ = fit_head(parts, len(labels), hyper, course.step, taught)
         for at in np.flatnonzero(numbers == fold):
             if not (held[at] & ~held[inside].any(axis=0)).any():
                 outputs[at] = model.output(head, texts[at], read[at], len(labels))

@@ -17,6 +17,7 @@ from model_zoo.errors import CheckpointError
 from model_zoo.named_entities.chain import Chain
 from model_zoo.named_entities.reading import Passage
 from model_zoo.named_entities.shapes import Ids, shape_features
+from model_zoo.named_entities.soft import Soft
 from model_zoo.named_entities.tags import OUTSIDE, Tags, allowed, begin, tag_count
 from model_zoo.types import FloatArray
 
@@ -121,52 +122,109 @@ def sentences(passage: Passage, tags: Tags) -> list[Sentence]:
     ]
 
 
+class _Scorer:
+    """What is trained: a linear layer on vectors and shapes, and pytorch-crf's chain. `known` are the features (n,) of
+    shapes, `centre` and `scale` those of the vectors."""
+
+    def __init__(self, known: Ids, centre: FloatArray, scale: float, labels: int) -> None:
+        import torch
+
+        self._known = known
+        self._centre = centre
+        self._scale = scale
+        count = tag_count(labels)
+        self._weight = torch.zeros(count, len(centre), requires_grad=True)
+        self._table = torch.zeros(len(known), count, requires_grad=True)
+        self._bias = torch.zeros(count, requires_grad=True)
+        self.chain = _chain(labels)
+        self._possible = (self.chain.transitions > NEVER / 2).float()
+        self.parameters = [self._weight, self._table, self._bias, *self.chain.parameters()]
+
+    def of(self, some: Sequence[Sentence], mask: Tensor) -> Callable[[], Tensor]:
+        """The scores (sentences, words, tags) of sentences whose words are where the mask is set, whenever asked."""
+        import torch
+
+        rows = (np.concatenate([sentence.vectors for sentence in some]) - self._centre) / self._scale
+        inputs = torch.from_numpy(rows.astype(np.float32))
+        places = torch.from_numpy(place_in(self._known, np.concatenate([sentence.shapes for sentence in some])))
+
+        def emitted() -> Tensor:
+            shapes = torch.nn.functional.embedding_bag(places, self._table, mode="sum")
+            flat = inputs @ self._weight.T + shapes + self._bias
+            return torch.zeros(*mask.shape, len(self._bias)).masked_scatter(mask.unsqueeze(-1), flat)
+
+        return emitted
+
+    def penalty(self, hyper: Hyperparameters) -> Tensor:
+        weights = hyper.vectors * self._weight.square().sum() + hyper.shapes * self._table.square().sum()
+        total: Tensor = weights + hyper.steps * (self.chain.transitions * self._possible).square().sum()
+        return total
+
+    def head(self) -> Head:
+        plain = [parameter.detach().numpy() for parameter in (self._weight, self._table, self._bias)]
+        turned: FloatArray = (plain[0] / self._scale).astype(np.float32)
+        chain = (self.chain.start_transitions, self.chain.transitions, self.chain.end_transitions)
+        learnt = Chain(*(parameter.detach().numpy().copy() for parameter in chain))
+        bias: FloatArray = (plain[2] - turned @ self._centre).astype(np.float32)
+        return Head(turned, bias, self._known, plain[1], learnt)
+
+
 def fit_head(
-    given: Sequence[Sentence], labels: int, hyper: Hyperparameters, check: Callable[[float], None]
+    given: Sequence[Sentence],
+    labels: int,
+    hyper: Hyperparameters,
+    check: Callable[[float], None],
+    soft: Soft | None = None,
 ) -> tuple[Head, float]:
-    """A head for the sentences, at least one, and its mean loss a sentence. `check` is told the loss at each step and
-    may raise."""
+    """A head for the sentences, at least one, and its mean loss a sentence; `soft` is what a teacher says of others.
+    `check` is told the loss at each step and may raise."""
     import torch
 
+    others, shares = _softly(soft) if soft else ([], [])
     vectors = np.concatenate([sentence.vectors for sentence in given])
-    centre, scale = vectors.mean(axis=0), float(vectors.std()) or 1.0
-    shapes = np.concatenate([sentence.shapes for sentence in given])
-    known = np.unique(shapes)
-    count = tag_count(labels)
-    chain = _chain(labels)
-    weight = torch.zeros(count, vectors.shape[1], requires_grad=True)
-    table = torch.zeros(len(known), count, requires_grad=True)
-    bias = torch.zeros(count, requires_grad=True)
-    inputs = torch.from_numpy(((vectors - centre) / scale).astype(np.float32))
-    places = torch.from_numpy(place_in(known, shapes))
+    known = np.unique(np.concatenate([sentence.shapes for sentence in (*given, *others)]))
+    scorer = _Scorer(known, vectors.mean(axis=0), float(vectors.std()) or 1.0, labels)
     mask, tags = _padded(given)
-    steps = chain.transitions
-    possible = (steps > NEVER / 2).float()
-    parameters = [weight, table, bias, *chain.parameters()]
+    emitted = scorer.of(given, mask)
     told = 0.0
+
+    def wrong() -> Tensor:
+        total: Tensor = -scorer.chain(emitted(), tags, mask=mask, reduction="sum") / len(given)
+        return total
+
+    both, evidence = wrong, float(len(given))
+    if soft and others:
+        taught, elsewhere, wanted = soft.taught, _padded(others)[0], soft.wanted(shares)
+        guessed = scorer.of(others, elsewhere)
+        # What the teacher has answered is evidence as well.
+        evidence += taught.weight * len(others)
+
+        def both() -> Tensor:
+            return taught.loss(wrong(), soft.divergence(scorer.chain, guessed(), elsewhere, wanted))
 
     def loss() -> Tensor:
         nonlocal told
-        for parameter in parameters:
+        for parameter in scorer.parameters:
             parameter.grad = None
-        flat = inputs @ weight.T + torch.nn.functional.embedding_bag(places, table, mode="sum") + bias
-        emitted = torch.zeros(*mask.shape, count).masked_scatter(mask.unsqueeze(-1), flat)
-        likelihood: Tensor = chain(emitted, tags, mask=mask, reduction="sum")
-        penalty = hyper.vectors * weight.square().sum() + hyper.shapes * table.square().sum()
-        penalty = penalty + hyper.steps * (steps * possible).square().sum()
-        told = -float(likelihood.detach()) / len(given)
+        mean = both()
+        told = float(mean.detach())
         check(told)
-        total: Tensor = (penalty - likelihood) / len(given)
+        total: Tensor = mean + scorer.penalty(hyper) / evidence
         total.backward()  # type: ignore[no-untyped-call]  # torch's annotations leave it open
         return total
 
     options: dict[str, Any] = {"history_size": 10, "line_search_fn": "strong_wolfe", "tolerance_change": 1e-6}
-    optimizer: Any = torch.optim.LBFGS(parameters, max_iter=hyper.iterations, **options)
+    optimizer: Any = torch.optim.LBFGS(scorer.parameters, max_iter=hyper.iterations, **options)
     optimizer.step(loss)
-    plain = [parameter.detach().numpy() for parameter in (weight, table, bias)]
-    turned: FloatArray = (plain[0] / scale).astype(np.float32)
-    learnt = Chain(*(p.detach().numpy().copy() for p in (chain.start_transitions, steps, chain.end_transitions)))
-    return Head(turned, (plain[2] - turned @ centre).astype(np.float32), known, plain[1], learnt), told
+    return scorer.head(), told
+
+
+def _softly(soft: Soft) -> tuple[list[Sentence], list[npt.NDArray[np.float64]]]:
+    """The sentences that nobody has labelled, and what the teacher says of their words."""
+    others: list[Sentence] = []
+    for passage, _ in soft.flat:
+        others += sentences(passage, np.full(len(passage.words), OUTSIDE, np.int64))
+    return others, [shares for _, shares in soft.flat]
 
 
 def _chain(labels: int) -> Any:

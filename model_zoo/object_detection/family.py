@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from model_zoo.base import UNWATCHED, Model, Progress, Trained, Watch
+from model_zoo.distillation import Distillation
 from model_zoo.errors import TrainingImpossible
 from model_zoo.images import image_size
 from model_zoo.object_detection import bases, coco
@@ -22,6 +23,7 @@ from model_zoo.object_detection.hyperparameters import AUTO, Hyperparameters, re
 from model_zoo.object_detection.ladder import BOXES, Evidence, How, Material, Parts, climb, steps_of
 from model_zoo.object_detection.model import YoloModel, load
 from model_zoo.object_detection.network import LAST, RARE, owned
+from model_zoo.object_detection.soft import Looks, Softly
 from model_zoo.object_detection.starting import mixture
 from model_zoo.object_detection.trust import blended
 from model_zoo.object_detection.views import Augmentation, Picture
@@ -52,6 +54,22 @@ class YoloFamily(BasedFamily):
             return None
         return self.model(self, labels, base, base.network, (), UNTRAINED_SIDE, columns)
 
+    def distil(
+        self,
+        examples: Sequence[Example],
+        labels: LabelSpace,
+        recipe: Recipe,
+        taught: Distillation,
+        *,
+        seed: int = 0,
+        watch: Watch = UNWATCHED,
+    ) -> Trained:
+        return self.train(examples, labels, recipe, seed=seed, watch=watch, taught=taught)
+
+    def unknown(self, labels: LabelSpace) -> tuple[str, ...]:
+        columns = coco.columns(labels, self.base().network.names)
+        return tuple(name for name, found in zip(labels.names, columns, strict=True) if not found)
+
     def load(self, folder: Path, labels: LabelSpace | None = None) -> Model:
         return load(self, folder, labels)
 
@@ -64,6 +82,7 @@ class YoloFamily(BasedFamily):
         warm_start: Model | None = None,
         seed: int = 0,
         watch: Watch = UNWATCHED,
+        taught: Distillation | None = None,
     ) -> Trained:
         """The base is trained anew on all examples each time, so that nothing older is forgotten.
 
@@ -76,6 +95,9 @@ class YoloFamily(BasedFamily):
         hyper = settle(recipe, [example.boxes for example in known], [max(size) for size in sizes])
         course = Course(watch)
         material = self._material(base, known, examples, labels, sizes, hyper, seed, course)
+        if taught and taught.items:
+            looks = Looks(taught, base.network, hyper.image_size, self.augmentation(hyper), seed, course.check)
+            material = replace(material, softly=Softly(looks, self.how.lossy, material.fold))
         steps = max(round(hyper.epochs * len(known) / hyper.batch), 1)
         if base.pretrained or hyper.freeze != AUTO:
             evidence = climb(material, hyper, steps, seed, course.folds)
@@ -91,9 +113,7 @@ class YoloFamily(BasedFamily):
             told = course.part(number, len(stages), hyper.epochs)
             every = range(len(material.cache.seen))
             count = steps_of(stage, steps)
-            network, loss = fit_parts(
-                network, stage, material.cache, every, count, hyper, seed, told, material.how.lossy
-            )
+            network, loss = fit_parts(network, stage, material.cache, every, count, hyper, seed, told, material.lossy())
             if stage == (LAST,):
                 network = blended(material.start, network, evidence.trust)
         trained_parts = (*evidence.parts, *(part for stage in more for part in stage))

@@ -80,15 +80,25 @@ def settle(recipe: Recipe, truths: Sequence[Boxes], extents: Sequence[int]) -> H
 
     Raises `TrainingImpossible` for a recipe or an override that is unknown or makes no sense.
     """
-    if recipe.name not in RECIPES:
-        raise TrainingImpossible(f"Got the recipe {recipe.name!r}, wanted one of: {', '.join(RECIPES)}.")
-    named = Hyperparameters(freeze=RECIPES[recipe.name])
+    named = Hyperparameters(freeze=known(recipe, RECIPES))
     hyper = replace(named, **checked(recipe, Hyperparameters, _LEAST, _CHOICES))
     count = len(truths)
     side = hyper.image_size or _side(truths, extents)
     views = hyper.views or int(np.clip(240 // max(count, 1), 2, 12))
     epochs = hyper.epochs or max(round(steps_for(count) * hyper.batch / max(count, 1)), 1)
     return replace(hyper, image_size=-(-side // 32) * 32, views=views, epochs=epochs)
+
+
+def known(recipe: Recipe, recipes: Mapping[str, str]) -> str:
+    """What the recipe's name stands for. Raises `TrainingImpossible` for one that is not there."""
+    if recipe.name not in recipes:
+        raise TrainingImpossible(f"Got the recipe {recipe.name!r}, wanted one of: {', '.join(recipes)}.")
+    return recipes[recipe.name]
+
+
+def called(recipe: Recipe, whole: bool) -> str:
+    """The name of a recipe by what was trained: a whole network, or no more than was asked for."""
+    return FINE_TUNE if whole else MICRO if recipe.name == MICRO else FEW_SHOT
 
 
 def recipe_of(parts: Sequence[str]) -> str:
@@ -134,11 +144,11 @@ def checked(
 ) -> dict[str, Any]:
     """The recipe's overrides of a dataclass of hyperparameters, each of its field's type. `least` are the lowest values
     of those that are not simply 0 or more, `choices` the words that are taken. Raises `TrainingImpossible`."""
-    known = {field.name: type(field.default) for field in fields(of)}
+    types = {field.name: type(field.default) for field in fields(of)}
     for name, value in recipe.overrides.items():
-        kind = known.get(name)
+        kind = types.get(name)
         if kind is None:
-            raise TrainingImpossible(f"Got the hyperparameter {name!r}, wanted one of: {', '.join(sorted(known))}.")
+            raise TrainingImpossible(f"Got the hyperparameter {name!r}, wanted one of: {', '.join(sorted(types))}.")
         right = isinstance(value, int | float) and not isinstance(value, bool) if kind is float else type(value) is kind
         if not right:
             raise TrainingImpossible(

@@ -94,6 +94,12 @@ class Material:
     objects: Sequence[int]
     known: Sequence[bool]
     how: How
+    softly: Callable[[int | None], LossMaker] | None = None
+    """The loss for images outside of a fold, or for all of them, where a teacher has a say."""
+
+    def lossy(self, fold: int | None = None) -> LossMaker:
+        """The loss for images outside of that fold, or for all of them."""
+        return self.how.lossy if self.softly is None else self.softly(fold)
 
 
 def rungs(hyper: Hyperparameters, how: How) -> list[Parts]:
@@ -192,7 +198,7 @@ def trained_without(
     chosen = [at for at, view in enumerate(material.cache.seen) if view.fold != fold]
     shorter = max(round(steps_of(parts, steps) * SHORTER), 1)
     begun = start or material.start
-    return fit_parts(begun, parts, material.cache, chosen, shorter, hyper, seed, step, material.how.lossy)[0]
+    return fit_parts(begun, parts, material.cache, chosen, shorter, hyper, seed, step, material.lossy(fold))[0]
 
 
 def look(network: Network, parts: Parts, material: Material, at: int) -> DetectionOutput:

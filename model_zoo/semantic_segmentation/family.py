@@ -17,6 +17,7 @@ from model_zoo.images import image_size
 from model_zoo.masks import WHOLE as COVERED
 from model_zoo.masks import covered
 from model_zoo.object_detection.course import Course
+from model_zoo.object_detection.hyperparameters import called
 from model_zoo.object_detection.pixels import Fitted
 from model_zoo.recipes import Recipe
 from model_zoo.semantic_segmentation import model
@@ -109,7 +110,7 @@ class UnetFamily(Family):
             every = range(len(material.cache.seen))
             network, loss = fit(network, stage, material.cache, every, _steps(stage, steps), hyper, seed, told)
         watch.report(Progress(1.0, f"trained on {len(checked)} images", loss))
-        settled = {**asdict(hyper), "train": parts, "background": background}
+        settled = {**asdict(hyper), "name": called(recipe, parts == WHOLE), "train": parts, "background": background}
         trained = UnetModel(self, labels, network, hyper.image_size, background)
         return Trained(trained, outputs, loss, settled)
 

@@ -45,7 +45,7 @@ def fit(
         def loss_of(batch: Sequence[int]) -> Tensor:
             return _loss(network.scores(_levels(network, cache, batch)), cache.classes(batch), hyper)
 
-        loss = Descent(steps, hyper.batch, seed).run(optimizer, chosen, loss_of, step)
+        loss = Descent(steps, hyper.batch, seed, patience=hyper.patience).run(optimizer, chosen, loss_of, step)
         _recount(network, cache, chosen, hyper.batch)
     return network, loss
 
