@@ -95,10 +95,11 @@ class Taught:
 
 @dataclass(frozen=True)
 class Rival:
-    """What a challenger is held against: the part that serves, the tasks it has learnt from, and whether what people
-    were shown was right, by task."""
+    """What a challenger is held against: the part that serves, its model where that can be loaded and is of this kind,
+    the tasks it has learnt from, and whether what people were shown was right, by task."""
 
     champion: ControlVersion | None
+    model: Model | None
     seen: Collection[int]
     judged: Mapping[int, bool]
 
@@ -161,11 +162,14 @@ class Teacher:
             return Taught(champion, False)
         settled: dict[str, Any] = {"seed": self._seed, LEARNT_FROM: learnt_from, WEIGHTS_FILE: control.model_path}
         try:
-            lesson, unread = self._lesson(control, chosen, labels, answered, step, watch)
+            before = self._load(champion) if champion is not None else None
+            before = before if before is not None and before.family.task is chosen.task else None
+            wanted = chosen.wants_inputs(len(training), labels, recipe, before)
+            lesson, unread = self._lesson(control, chosen, labels, answered, before, wanted, step, watch)
             notes += unread
             if not lesson.training:
                 return Taught(champion, False, notes)
-            rival = Rival(champion, seen, judged or {})
+            rival = Rival(champion, before, seen, judged or {})
             part, verdict, said = self._challenge(chosen, lesson, recipe, rival, settled, watch)
         except (MissingExtra, TrainingImpossible, WeightsNotFound) as error:
             return Taught(champion, False, (*notes, f"{control.name}: {error}"))
@@ -188,11 +192,15 @@ class Teacher:
         chosen: Family,
         labels: LabelSpace,
         answered: Sequence[Answer],
+        before: Model | None,
+        inputs: bool,
         step: Step,
         watch: Watch,
     ) -> tuple[Lesson, tuple[str, ...]]:
         tasks = [{"id": answer.record.task, "data": dict(answer.record.data)} for answer in answered]
         featurised = self._featuriser.items(control, chosen, tasks, step, watch)
+        own = before.own_encoder() if before is not None else None
+        featurised = self._featuriser.beside(featurised, control, chosen, tasks, own, inputs, watch)
         lesson, problems = Lesson(chosen.task, labels), dict(featurised.problems)
         for position, (answer, item) in enumerate(zip(answered, featurised.items, strict=True)):
             if item is None:
@@ -219,7 +227,8 @@ class Teacher:
         watch: Watch,
     ) -> tuple[ControlVersion, Verdict, tuple[str, ...]]:
         examples = [example(lesson.kind, sample.item, sample.target) for sample in lesson.training]
-        trained = chosen.train(examples, lesson.labels, recipe, seed=self._seed, watch=watch)
+        begun = rival.model if rival.model is not None and rival.model.family is type(chosen) else None
+        trained = chosen.train(examples, lesson.labels, recipe, warm_start=begun, seed=self._seed, watch=watch)
         report("evaluate", message=f"Judging what {len(examples)} examples have taught.")
         crossed = _crossed(trained, lesson)
         postprocess = postprocess_of(chosen.task).fit(crossed.outputs, crossed.truths, lesson.labels)
@@ -247,8 +256,8 @@ class Teacher:
         champion = rival.champion
         if champion is None or champion.labels != lesson.labels.names:
             return decide()
-        model = self._load(champion)
-        if model is None or model.family.task is not lesson.kind:
+        model = rival.model
+        if model is None:
             return decide()
         before = postprocess_of(lesson.kind).from_json(champion.postprocess)
         new = crossed.without(rival.seen)

@@ -39,7 +39,7 @@ def quality(
     converter = CONVERTERS[control.tag]
     items: list[Item] = []
     truths: list[Target] = []
-    read = featuriser.items(control, loaded.family, tasks).items
+    read = featuriser.items(control, loaded.family, tasks, own=loaded.model.own_encoder()).items
     for task, item in zip(tasks, read, strict=True):
         answer = converter.decode(control, task["annotations"][0]["result"])
         if item is not None and answer is not None:
