@@ -36,7 +36,7 @@ class ImageEncoder(TunableEncoder):
 
     tail: ClassVar[int]
     usual: ClassVar[Tuning] = Tuning()
-    costs: ClassVar[Mapping[str, Cost]] = {FEW_SHOT: Cost(0.025, 0.015), FINE_TUNE: Cost(0.0, 0.12)}
+    costs: ClassVar[Mapping[str, Cost]] = {FEW_SHOT: Cost(0.022, 0.009), FINE_TUNE: Cost(0.002, 0.065)}
 
     def __init__(self, located: Located, own: Tensors | None = None) -> None:
         super().__init__(located, own)

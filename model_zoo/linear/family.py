@@ -100,7 +100,7 @@ class LinearFamily(Family):
         elif kept is not None:
             made = self._kept_on(micro, kept, items, sample, recipe, seed, watch)
         watch.report(Progress(1.0, f"trained on {len(examples)} examples", made.loss))
-        return Trained(made.model, made.outputs, made.loss, made.hyperparameters, made.notes)
+        return Trained(made.model, made.outputs, made.loss, dict(made.hyperparameters), made.notes)
 
     def load(self, folder: Path, labels: LabelSpace | None = None) -> Model:
         return model.load(self, folder, labels)

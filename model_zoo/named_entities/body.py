@@ -13,7 +13,7 @@ from model_zoo.programs.program import Array
 from model_zoo.text_classification.batches import batches, padded
 from model_zoo.tuning.effort import Check
 from model_zoo.tuning.encoder import Body
-from model_zoo.tuning.layers import below, stacked, through
+from model_zoo.tuning.layers import reaching, stacked, through
 from model_zoo.types import Input
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class WordsBody(Body):
         kept: list[Array] = [np.empty(0)] * len(views)
         for batch in batches([len(window.ids) for window in views]):
             check()
-            rows = below(self._network, *padded([views[at].ids for at in batch]), self._cut)
+            rows = reaching(self._network, *padded([views[at].ids for at in batch]), self._cut)
             for at, row in zip(batch, rows, strict=True):
                 kept[at] = row
         return kept

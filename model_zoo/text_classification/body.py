@@ -12,7 +12,7 @@ from model_zoo.text_classification.batches import batches, padded
 from model_zoo.texts import read_text
 from model_zoo.tuning.effort import Check
 from model_zoo.tuning.encoder import Body
-from model_zoo.tuning.layers import below, stacked, through
+from model_zoo.tuning.layers import reaching, stacked, through
 from model_zoo.types import Input
 
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ class TextBody(Body):
         kept: list[Array] = [np.empty(0)] * len(ids)
         for batch in batches([len(row) for row in ids]):
             check()
-            for at, row in zip(batch, below(self._network, *padded([ids[at] for at in batch]), self._cut), strict=True):
+            for at, row in zip(
+                batch, reaching(self._network, *padded([ids[at] for at in batch]), self._cut), strict=True
+            ):
                 kept[at] = row
         return kept
 

@@ -40,7 +40,7 @@ def stacked(rows: Sequence[Array]) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(hidden), torch.from_numpy(mask)
 
 
-def below(network: Any, ids: Array, mask: Array, cut: int) -> list[Array]:
+def reaching(network: Any, ids: Array, mask: Array, cut: int) -> list[Array]:
     """The vectors that layer `cut` is given, one array (tokens, size) a text, in half precision."""
     import torch
 
