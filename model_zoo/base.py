@@ -117,6 +117,11 @@ class Model(ABC):
         """The networks behind it that may run in a compiled form."""
         return ()
 
+    def own_encoder(self) -> Encoder | None:
+        """The encoder that was trained for this model, where it has one: what it takes are not its family's features
+        but this one's, by its name among an item's `others`."""
+        return None
+
     @abstractmethod
     def save(self, folder: Path) -> None:
         """Write `config.json` and safetensors into an empty folder; loading them gives identical outputs."""
@@ -199,6 +204,10 @@ class Family(ABC):
     @abstractmethod
     def load(self, folder: Path, labels: LabelSpace | None = None) -> Model:
         """Load what `Model.save` wrote. Raises `CheckpointError` when damaged or when `labels`, if given, differ."""
+
+    def wants_inputs(self, count: int, labels: LabelSpace, recipe: Recipe, before: Model | None) -> bool:
+        """Whether training on so many examples, after the model `before`, wants inputs of items that have features."""
+        return False
 
     @classmethod
     def instead(cls, truths: Sequence[Target]) -> str | None:

@@ -18,6 +18,8 @@ LARGEST_STEP = 10.0
 
 Step = Callable[[float, float], None]
 """Told after each step: the share done and the loss; may raise."""
+Look = Callable[[], bool]
+"""Asked now and then, while the averaged weights are in place: whether to end here."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,17 @@ class Descent:
         return float(rising * (0.05 + 0.95 * (1 + np.cos(np.pi * share)) / 2 if self.falling else 1.0))
 
     def run(
-        self, optimizer: Any, chosen: Sequence[int], loss_of: Callable[[Sequence[int]], Tensor], step: Step
+        self,
+        optimizer: Any,
+        chosen: Sequence[int],
+        loss_of: Callable[[Sequence[int]], Tensor],
+        step: Step,
+        look: Look | None = None,
+        every: int = 1,
     ) -> float:
         """Train what the optimizer holds, in groups with a `base` rate each, on the chosen views; the mean loss of the
-        last epoch, 0 without a step. The weights end as their moving average."""
+        last epoch, 0 without a step. The weights end as their moving average. `look` is asked after `every` so many
+        steps."""
         import torch
 
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]
@@ -64,12 +73,27 @@ class Descent:
             for mean, weight in zip(average, weights, strict=True):
                 mean.lerp_(weight.detach(), 1 - decay)
             step((done + 1) / self.steps, recent.add(float(loss.detach())))
-            if recent.stalled:
+            if recent.stalled or (look is not None and (done + 1) % every == 0 and _ends(look, weights, average)):
                 break
-        with torch.no_grad():
-            for mean, weight in zip(average, weights, strict=True):
-                weight.copy_(mean)
+        _put(average, weights)
         return recent.mean
+
+
+def _ends(look: Look, weights: Sequence[Tensor], average: Sequence[Tensor]) -> bool:
+    """What `look` says of the averaged weights, which are taken away again."""
+    kept = [weight.detach().clone() for weight in weights]
+    _put(average, weights)
+    answer = look()
+    _put(kept, weights)
+    return answer
+
+
+def _put(values: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
+    import torch
+
+    with torch.no_grad():
+        for value, weight in zip(values, weights, strict=True):
+            weight.copy_(value)
 
 
 class _Recent:

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from model_zoo.base import Encoder
 from model_zoo.weights import locate
@@ -23,6 +24,7 @@ class Runtime:
         self._lock = Lock()
         self._encoders: dict[tuple[type[Encoder], str | None], Encoder] = {}
         self._shared: dict[Hashable, Any] = {}
+        self._used: WeakValueDictionary[Hashable, Any] = WeakValueDictionary()
 
     def encoder(self, kind: type[AnyEncoder], file: str | None = None) -> AnyEncoder:
         """The encoder of this kind; `file` names weights inside the weights folder. Raises `WeightsNotFound`."""
@@ -40,6 +42,12 @@ class Runtime:
             if key not in self._shared:
                 self._shared[key] = make()
             found: Shared = self._shared[key]
+            return found
+
+    def while_used(self, key: Hashable, made: Shared) -> Shared:
+        """What is known under this key for as long as anybody uses it, else `made`, which is known from then on."""
+        with self._lock:
+            found: Shared = self._used.setdefault(key, made)
             return found
 
 

@@ -46,7 +46,8 @@ def example(kind: TaskKind, item: Item, target: Target) -> Example:
 def asking(item: Item, target: Target) -> Item:
     """The item as it is asked about: with the regions that the target speaks of, where it speaks of such alone."""
     remarks = some_of(Remark, target)
-    return RegionItem(item.input, item.features, tuple(remark.box for remark in remarks)) if remarks else item
+    boxes = tuple(remark.box for remark in remarks)
+    return RegionItem(item.input, item.features, item.others, boxes) if remarks else item
 
 
 Region = TypeVar("Region", Box, Mask, Pose, Remark, Span)

@@ -17,7 +17,7 @@ from backend.serving.families import Families
 from backend.serving.inputs import Task
 from backend.store.artifacts import Artifacts
 from backend.store.manifest import ControlVersion
-from model_zoo.base import Family, Model, Trained, Watch
+from model_zoo.base import Encoder, Family, Model, Trained, Watch
 from model_zoo.distillation import TEMPERATURE, WEIGHT, Distillation, as_taught, columns_of
 from model_zoo.errors import Cancelled, TrainingImpossible, UnknownFamily, UnreadableInput, ZooError
 from model_zoo.postprocess import Postprocess, postprocess_of
@@ -131,13 +131,15 @@ class Case:
 @dataclass(frozen=True)
 class _Teacher:
     """`answers` gives outputs for unlabelled items of `family`, None for what cannot be read, of a teacher that has not
-    learnt from the tasks named; `learns` says whether that makes a difference. The rest is as of `Prepared`."""
+    learnt from the tasks named; `learns` says whether that makes a difference. `own` is the encoder that it has for
+    itself. The rest is as of `Prepared`."""
 
     family: Family
     answers: Callable[[Sequence[Item], Collection[int]], list[Output | None]]
     learns: bool = False
     seen: Collection[int] = ()
     recorded: Mapping[str, Hyperparameter] = field(default_factory=dict)
+    own: Encoder | None = None
 
 
 class Distiller:
@@ -157,8 +159,8 @@ class Distiller:
         tasks = self._source.unlabelled(min(wishes.tasks or self._source.most, self._source.most))
         report("train", message=f"{wishes.said} labels {len(tasks)} tasks.")
         own, theirs = (
-            self._featuriser.items(case.control, family, tasks, watch=case.quiet).items
-            for family in (case.student, teacher.family)
+            self._featuriser.items(case.control, family, tasks, watch=case.quiet, own=encoder).items
+            for family, encoder in ((case.student, None), (teacher.family, teacher.own))
         )
         both = [(mine, other) for mine, other in zip(own, theirs, strict=True) if mine and other]
         said = teacher.answers([other for _, other in both], ()) if both else []
@@ -228,7 +230,7 @@ class Distiller:
         def answers(items: Sequence[Item], held: Collection[int]) -> list[Output | None]:
             return _said(model, items, postprocess, columns, case)
 
-        return _Teacher(family, answers, seen=seen, recorded={"artifact": part.artifact})
+        return _Teacher(family, answers, seen=seen, recorded={"artifact": part.artifact}, own=model.own_encoder())
 
 
 def _as_it_is(case: Case, family: Family, said: str) -> _Teacher:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -50,9 +50,11 @@ class Featuriser:
         tasks: Sequence[Task],
         step: Step = lambda done, total: None,
         watch: Watch = UNWATCHED,
+        own: Encoder | None = None,
     ) -> Featurised:
-        """Items for `tasks`. Families without an encoder get their raw inputs."""
-        encoder = family.encoder()
+        """Items for `tasks`. Families without an encoder get their raw inputs. `own` is the encoder that a model has
+        trained for itself, whose features are then computed, under its name, in place of the family's."""
+        encoder = own or family.encoder()
         if encoder is None:
             return self._raw(control, tasks)
         keys, problems = _keys(control, tasks)
@@ -67,12 +69,41 @@ class Featuriser:
             known.update(fresh)
             step(min(start + BATCH, len(positions)), len(positions))
         problems.update({at: problems[missing[key]] for at, key in keys.items() if missing.get(key) in problems})
-        items = [Item(features=known[keys[at]]) if keys.get(at) in known else None for at in range(len(tasks))]
+        rows = [known.get(keys[at]) if at in keys else None for at in range(len(tasks))]
+        return Featurised([_item(row, own) for row in rows], problems)
+
+    def beside(
+        self,
+        found: Featurised,
+        control: Control,
+        family: Family,
+        tasks: Sequence[Task],
+        own: Encoder | None,
+        inputs: bool,
+        watch: Watch = UNWATCHED,
+    ) -> Featurised:
+        """The same items with features of a model's own encoder, and with their inputs; what cannot be read for that is
+        left out, for what looks at it could do nothing with the rest."""
+        items, problems = list(found.items), dict(found.problems)
+        if own is not None:
+            more = self.items(control, family, tasks, watch=watch, own=own)
+            problems = {**more.problems, **problems}
+            items = [
+                replace(item, others=other.others) if item is not None and other is not None else None
+                for item, other in zip(items, more.items, strict=True)
+            ]
+        if inputs:
+            raw = self._raw(control, tasks)
+            problems = {**raw.problems, **problems}
+            items = [
+                replace(item, input=other.input) if item is not None and other is not None else None
+                for item, other in zip(items, raw.items, strict=True)
+            ]
         return Featurised(items, problems)
 
-    def unread(self, control: Control, family: Family, tasks: Sequence[Task]) -> set[int]:
+    def unread(self, control: Control, family: Family, tasks: Sequence[Task], own: Encoder | None = None) -> set[int]:
         """Positions of those `tasks` that would have to be read and encoded first."""
-        encoder = family.encoder()
+        encoder = own or family.encoder()
         if encoder is None:
             return set()
         keys = _keys(control, tasks)[0]
@@ -105,6 +136,12 @@ class Featuriser:
                 problems[at] = str(value)
             items.append(None if isinstance(value, PrelabelError) else Item(value))
         return Featurised(items, problems)
+
+
+def _item(row: FloatArray | None, own: Encoder | None) -> Item | None:
+    if row is None:
+        return None
+    return Item(features=row) if own is None else Item(others={own.name: row})
 
 
 def _keys(control: Control, tasks: Sequence[Task]) -> tuple[dict[int, str], dict[int, str]]:

@@ -67,7 +67,7 @@ class Forecaster:
         """`tasks` without those that would have to be encoded first, of which `unread` stay."""
         waiting: set[int] = set()
         for control, loaded in served(self._config, self._version):
-            waiting |= self._featuriser.unread(control, loaded.family, tasks)
+            waiting |= self._featuriser.unread(control, loaded.family, tasks, loaded.model.own_encoder())
         left_out = set(sorted(waiting)[unread:])
         return [task for at, task in enumerate(tasks) if at not in left_out]
 
@@ -98,7 +98,8 @@ class Forecaster:
                 self._predictor.run(control, loaded, drafts[start : start + BATCH_RAW])
                 step(min(start + BATCH_RAW, len(drafts)), len(drafts))
             return
-        featurised = self._featuriser.items(control, loaded.family, [draft.task for draft in drafts], step, watch)
+        tasks, own = [draft.task for draft in drafts], loaded.model.own_encoder()
+        featurised = self._featuriser.items(control, loaded.family, tasks, step, watch, own)
         for position, message in featurised.problems.items():
             drafts[position].problems.append(Problem("media", message))
         ready = [(draft, item) for draft, item in zip(drafts, featurised.items, strict=True) if item is not None]

@@ -99,10 +99,11 @@ class Taught:
 
 @dataclass(frozen=True)
 class Rival:
-    """What a challenger is held against: the part that serves, the tasks it has learnt from, and whether what people
-    were shown was right, by task."""
+    """What a challenger is held against: the part that serves, its model where that can be loaded and is of this kind,
+    the tasks it has learnt from, and whether what people were shown was right, by task."""
 
     champion: ControlVersion | None
+    model: Model | None
     seen: Collection[int]
     judged: Mapping[int, bool]
 
@@ -167,14 +168,19 @@ class Teacher:
             return Taught(champion, False)
         settled: dict[str, Any] = {"seed": self._seed, LEARNT_FROM: learnt_from, WEIGHTS_FILE: control.model_path}
         try:
-            lesson, unread = self._lesson(control, chosen, labels, answered, step, watch)
+            before = self._load(champion) if champion is not None else None
+            before = before if before is not None and before.family.task is chosen.task else None
+            wanted = recipe.name != DISTIL and chosen.wants_inputs(len(training), labels, recipe, before)
+            lesson, unread = self._lesson(control, chosen, labels, answered, before, wanted, step, watch)
             notes += unread
             if not lesson.training:
                 return Taught(champion, False, notes)
-            rival = Rival(champion, seen, judged or {})
+            rival = Rival(champion, before, seen, judged or {})
 
             def lesson_for(family: Family) -> Lesson:
-                return lesson if family is chosen else self._lesson(control, family, labels, training, step, watch)[0]
+                if family is chosen:
+                    return lesson
+                return self._lesson(control, family, labels, training, None, False, step, watch)[0]
 
             prepared = self._prepared(Case(control, chosen, lesson, lesson_for, self._seed, watch), recipe)
             part, verdict, said = self._challenge(chosen, lesson, recipe, rival, settled, watch, prepared)
@@ -199,11 +205,15 @@ class Teacher:
         chosen: Family,
         labels: LabelSpace,
         answered: Sequence[Answer],
+        before: Model | None,
+        inputs: bool,
         step: Step,
         watch: Watch,
     ) -> tuple[Lesson, tuple[str, ...]]:
         tasks = [{"id": answer.record.task, "data": dict(answer.record.data)} for answer in answered]
         featurised = self._featuriser.items(control, chosen, tasks, step, watch)
+        own = before.own_encoder() if before is not None else None
+        featurised = self._featuriser.beside(featurised, control, chosen, tasks, own, inputs, watch)
         lesson, problems = Lesson(chosen.task, labels), dict(featurised.problems)
         for position, (answer, item) in enumerate(zip(answered, featurised.items, strict=True)):
             if item is None:
@@ -240,7 +250,8 @@ class Teacher:
     ) -> tuple[ControlVersion, Verdict, tuple[str, ...]]:
         examples = [example(lesson.kind, sample.item, sample.target) for sample in lesson.training]
         if prepared is None:
-            trained = chosen.train(examples, lesson.labels, recipe, seed=self._seed, watch=watch)
+            begun = rival.model if rival.model is not None and rival.model.family is type(chosen) else None
+            trained = chosen.train(examples, lesson.labels, recipe, warm_start=begun, seed=self._seed, watch=watch)
         else:
             trained = prepared.train(chosen, examples, lesson.labels, self._seed, watch)
             settled = {**settled, "name": recipe.name, RECORDED: dict(prepared.recorded)}
@@ -281,8 +292,8 @@ class Teacher:
         champion = rival.champion
         if champion is None or champion.labels != lesson.labels.names:
             return decide()
-        model = self._load(champion)
-        if model is None or model.family.task is not lesson.kind:
+        model = rival.model
+        if model is None:
             return decide()
         before = postprocess_of(lesson.kind).from_json(champion.postprocess)
         new = crossed.without(rival.seen)

@@ -115,12 +115,10 @@ def _export(
 
 
 def _classifier(family: Family, model: Any, form: str, folder: Path) -> dict[str, Any]:
-    """Write the frozen encoder and the head; what the loader has to know."""
+    """Write the encoder, shared or its own, and the head; what the loader has to know."""
     from safetensors.numpy import save_file
 
-    encoder = family.encoder()
-    if encoder is None:
-        raise InvalidRequest(f"{family.name} has no encoder to export.")
+    encoder = model.encoder
     if form == "pytorch" and encoder.architecture not in REBUILT:
         raise InvalidRequest(f"{family.name} has no pytorch form. Export it as onnx or openvino.")
     folder.mkdir(parents=True)

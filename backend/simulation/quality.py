@@ -45,7 +45,7 @@ def quality(
     converter = CONVERTERS[control.tag]
     items: list[Item] = []
     truths: list[Target] = []
-    read = featuriser.items(control, loaded.family, tasks).items
+    read = featuriser.items(control, loaded.family, tasks, own=loaded.model.own_encoder()).items
     for true, item in zip(given, read, strict=True):
         answer = converter.decode(control, true)
         if item is not None and answer is not None:

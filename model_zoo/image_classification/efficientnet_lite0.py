@@ -6,6 +6,7 @@ from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from model_zoo.image_classification.encoder import ImageEncoder
+from model_zoo.image_classification.stages import pooled
 from model_zoo.weights import Weights
 
 if TYPE_CHECKING:
@@ -32,9 +33,10 @@ class EfficientNetLite0Encoder(ImageEncoder):
         size=18_826_032,
         licence="Apache-2.0",
     )
+    tail: ClassVar[int] = 6
 
     def build(self) -> Module:
-        return features_of(self.load())
+        return features_of(self.filled(self.load()))
 
     def load(self) -> Any:
         """timm's network with its weights, frozen. Raises `WeightsNotFound`."""
@@ -56,23 +58,10 @@ class EfficientNetLite0Encoder(ImageEncoder):
 
 def features_of(network: Any) -> Module:
     """From pixels (n, 224, 224, 3) to features (n, 3456)."""
-    import torch
-    from torch.nn.functional import avg_pool2d, normalize
-
-    class Features(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.network = network
-
-        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-            images = pixels.permute(0, 3, 1, 2).float().div(127.5).sub(1)
-            hidden = network.bn1(network.conv_stem(images.contiguous(memory_format=torch.channels_last)))
-            parts = []
-            for number, stage in enumerate(network.blocks):
-                hidden = stage(hidden)
-                if number in WINDOWS:
-                    parts.append(avg_pool2d(hidden, *WINDOWS[number]).flatten(1))
-            parts.append(network.bn2(network.conv_head(hidden)).mean(dim=(2, 3)))
-            return torch.cat([normalize(part, dim=1) for part in parts], dim=1)
-
-    return Features().eval()
+    stages = [
+        (network.conv_stem, network.bn1),
+        *((block,) for block in network.blocks),
+        (network.conv_head, network.bn2),
+    ]
+    windows = {number + 1: window for number, window in WINDOWS.items()}
+    return pooled(network, stages, windows, lambda pixels: pixels.div(127.5).sub(1))

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from model_zoo.base import UNWATCHED, Encoder, Progress, Watch
+from model_zoo.base import UNWATCHED, Progress, Watch
 from model_zoo.errors import Cancelled
+from model_zoo.image_classification.body import ImageBody
 from model_zoo.images import read_image
 from model_zoo.programs.program import Arrays, Program
+from model_zoo.tuning.encoder import Body, Tensors, TunableEncoder
+from model_zoo.tuning.hyperparameters import FEW_SHOT, FINE_TUNE, Cost, Tuning
 from model_zoo.types import FloatArray, Input
 from model_zoo.weights import Located
 
@@ -27,16 +30,24 @@ AGREEMENT = 1e-4
 """How far apart a compiled form's features may be."""
 
 
-class ImageEncoder(Encoder):
-    """A new one says what its features are: `build` gives a network from pixels (n, 224, 224, 3) to (n, dimensions)."""
+class ImageEncoder(TunableEncoder):
+    """A new one says what its features are: `build` gives a network from pixels (n, 224, 224, 3) to (n, dimensions), as
+    `stages.pooled` does; `tail` is the first of its stages that the recipe few_shot trains."""
 
-    def __init__(self, located: Located) -> None:
-        super().__init__(located)
+    tail: ClassVar[int]
+    usual: ClassVar[Tuning] = Tuning()
+    costs: ClassVar[Mapping[str, Cost]] = {FEW_SHOT: Cost(0.022, 0.009), FINE_TUNE: Cost(0.002, 0.065)}
+
+    def __init__(self, located: Located, own: Tensors | None = None) -> None:
+        super().__init__(located, own)
         self._program = Program(self.name, self.build, _probes, (AGREEMENT,))
 
     @abstractmethod
     def build(self) -> Module:
         """The network, loaded. Raises `WeightsNotFound` where the weights are not its own."""
+
+    def body(self, recipe: str) -> Body:
+        return ImageBody(self.build(), self.tail if recipe == FEW_SHOT else 0)
 
     @property
     def program(self) -> Program:

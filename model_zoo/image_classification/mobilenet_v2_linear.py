@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from model_zoo.base import Encoder
 from model_zoo.image_classification.encoder import ImageEncoder
+from model_zoo.image_classification.stages import pooled
 from model_zoo.linear.family import LinearFamily
 from model_zoo.linear.fit import Hyperparameters
 from model_zoo.types import TaskKind
@@ -36,6 +37,7 @@ class MobileNetV2Encoder(ImageEncoder):
         licence="MIT",
         plain=True,
     )
+    tail: ClassVar[int] = 14
 
     def build(self) -> Module:
         import torch
@@ -49,36 +51,16 @@ class MobileNetV2Encoder(ImageEncoder):
             layers.load_state_dict({name.removeprefix("features."): tensor for name, tensor in own.items()})
         except (ValueError, AttributeError, RuntimeError, OSError, UnpicklingError) as error:
             raise self.unloadable(error) from error
-        return features_of(layers.eval().requires_grad_(False).to(memory_format=torch.channels_last))
+        layers = self.filled(layers.eval().requires_grad_(False).to(memory_format=torch.channels_last))
+        return features_of(layers)
 
 
 def features_of(layers: Any) -> Module:
     """From pixels (n, 224, 224, 3) to features (n, 3104)."""
     import torch
-    from torch.nn.functional import avg_pool2d, normalize
 
-    class Features(torch.nn.Module):
-        mean: torch.Tensor
-        deviation: torch.Tensor
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.network = layers
-            self.register_buffer("mean", torch.tensor(MEAN).mul(255).view(3, 1, 1))
-            self.register_buffer("deviation", torch.tensor(DEVIATION).mul(255).view(3, 1, 1))
-
-        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-            images = pixels.permute(0, 3, 1, 2).float().sub(self.mean).div(self.deviation)
-            hidden = images.contiguous(memory_format=torch.channels_last)
-            parts = []
-            for number, layer in enumerate(self.network):
-                hidden = layer(hidden)
-                if number in WINDOWS:
-                    parts.append(avg_pool2d(hidden, *WINDOWS[number]).flatten(1))
-            parts.append(hidden.mean(dim=(2, 3)))
-            return torch.cat([normalize(part, dim=1) for part in parts], dim=1)
-
-    return Features().eval()
+    mean, deviation = (torch.tensor(values).mul(255).view(3, 1, 1) for values in (MEAN, DEVIATION))
+    return pooled(layers, [(layer,) for layer in layers], WINDOWS, lambda pixels: pixels.sub(mean).div(deviation))
 
 
 class MobileNetV2Linear(LinearFamily):

@@ -8,39 +8,45 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
-import numpy.typing as npt
-
 from model_zoo.base import UNWATCHED, Encoder, Family, Model, Progress, Trained, Watch
 from model_zoo.distillation import Distillation
-from model_zoo.errors import Cancelled, TrainingImpossible
-from model_zoo.linear.folds import stratified
+from model_zoo.errors import TrainingImpossible
 from model_zoo.named_entities import model
-from model_zoo.named_entities.fitting import Hyperparameters, Sentence, fit_head, sentences
-from model_zoo.named_entities.reading import Passage, Reader
+from model_zoo.named_entities.fitting import Hyperparameters
+from model_zoo.named_entities.learner import TaggerLearner
+from model_zoo.named_entities.lesson import Lesson
+from model_zoo.named_entities.reading import KEPT_OWN, Reader
 from model_zoo.named_entities.soft import Soft
-from model_zoo.named_entities.tags import tags_of
 from model_zoo.named_entities.words import disjoint, read_whole, read_words
-from model_zoo.recipes import Recipe
+from model_zoo.recipes import Hyperparameter, Recipe
 from model_zoo.text_classification.minilm import MiniLM
-from model_zoo.types import EntityExample, Example, LabelSpace, Output, TaskKind
+from model_zoo.tuning.climb import compared
+from model_zoo.tuning.effort import Effort, beginning, later
+from model_zoo.tuning.encoder import Tensors
+from model_zoo.tuning.honest import Past
+from model_zoo.tuning.hyperparameters import LEAST, MICRO, Tuning, settle
+from model_zoo.tuning.hyperparameters import rungs as rungs_of
+from model_zoo.types import EntityExample, Example, LabelSpace, TaskKind
 from model_zoo.weights import Weights
 
-Numbers = npt.NDArray[np.int64]
+MICRO_SHARE = 0.2
+"""Of a training that tries larger recipes, what comes before that."""
 
 
 class MiniLMTagger(Family):
-    """Frozen vectors, hashed word shapes and a linear-chain field over BIO tags. What was measured with it is in the
-    README and in `tests/benchmarks/zoo_entities.py`.
+    """Frozen vectors, hashed word shapes and a linear-chain field over BIO tags; a reader of its own where there are
+    enough texts, and texts left out say that it is better. What was measured with it is in the README and in
+    `tests/benchmarks/zoo_entities.py`.
 
-    All examples are learnt anew each time, so that nothing older is forgotten; `warm_start` is not needed, for the
-    problem is convex.
+    All examples are learnt anew each time, so that nothing older is forgotten: the problem of the head is convex. A
+    reader that `warm_start` has trained for itself is kept until there are clearly more texts.
     """
 
     name: ClassVar[str] = "named_entities/minilm_tagger.v1"
     task: ClassVar[TaskKind] = TaskKind.NAMED_ENTITIES
     licence: ClassVar[str] = MiniLM.weights.licence
     weights: ClassVar[tuple[Weights, ...]] = (MiniLM.weights,)
+    tuning: ClassVar[Tuning] = Tuning(learning_rate=1e-4, head_rate=1e-3, batch=16)
 
     def encoder(self) -> Encoder | None:
         """None: a text's vectors are as many as it has words, and the reader keeps them."""
@@ -50,6 +56,11 @@ class MiniLMTagger(Family):
         """The process's, shared by all taggers."""
         network = self.runtime.encoder(MiniLM, self.weights_file)
         return self.runtime.shared((Reader, self.weights_file), lambda: Reader(network))
+
+    def reader_with(self, tensors: Tensors) -> Reader:
+        """A reader with tensors of a model's own, shared by the versions that have them."""
+        made = Reader(self.reader().network.tuned(tensors), KEPT_OWN)
+        return self.runtime.while_used(made.name, made)
 
     def train(
         self,
@@ -62,25 +73,44 @@ class MiniLMTagger(Family):
         watch: Watch = UNWATCHED,
         taught: Distillation | None = None,
     ) -> Trained:
-        """The seed decides the folds alone."""
+        """The seed decides the folds, and of larger recipes the order of texts."""
         known = _checked(examples, labels)
-        hyper = _settled(recipe)
-        course = _Course(watch, hyper.iterations, min(hyper.folds, len(known)) if len(known) > 1 else 0)
+        hyper = settled(recipe)
+        tuning = settle(recipe, self.tuning, [field.name for field in fields(Hyperparameters)])
+        past, own = _past(warm_start, labels)
+        rungs = rungs_of(recipe, tuning, len(known), len(labels), past.tried_with(recipe))
+        if len(known) < LEAST or taught:  # a teacher's answers are learnt by a head alone
+            rungs = ()
+        own = None if taught else own
         texts = [read_whole(example.item.input) for example in known]
-        read = self.reader().read(texts, watch)
-        watch.report(Progress(_Course.READ, f"{len(known)} texts are read"))
-        given = [
-            [part for passage in passages for part in _parts(passage, example, labels)]
-            for example, passages in zip(known, read, strict=True)
-        ]
-        if not any(given):
-            raise TrainingImpossible(f"Got {len(known)} texts without a word, wanted one at least; label another task.")
-        soft = self._soft(taught, labels, watch) if taught and taught.items else None
-        outputs = _cross_validate(known, texts, read, given, labels, hyper, seed, course, soft)
-        head, loss = fit_head([part for parts in given for part in parts], len(labels), hyper, course.step, soft)
-        trained = model.TaggerModel(self, labels, head)
+        first = beginning(watch, MICRO_SHARE) if rungs or own else watch
+        soft = self._soft(taught, labels, first) if taught and taught.items else None
+        lesson = Lesson(known, texts, labels, hyper, tuning, seed, soft)
+        head, loss, outputs = lesson.micro(self.reader(), first)
+        used: dict[str, Hyperparameter] = asdict(hyper)
+        notes = _notes(known)
+        made = model.TaggerModel(self, labels, head, None, Past(tried=past.tried))
+        if rungs:
+            demanded = recipe.name != MICRO
+            effort = Effort(watch, MICRO_SHARE, None if demanded else tuning.seconds)
+            won, said = lesson.trial(self.reader(), outputs, demanded).run(rungs, effort)
+            notes = (*notes, *said)
+            used |= {"tried": len(known)}
+            made = model.TaggerModel(self, labels, head, None, Past(tried=len(known)))
+            if won is not None and isinstance(won.learner, TaggerLearner):
+                own, outputs, loss = self.reader_with(won.learner.body.settle()), won.outputs, won.loss
+                past = Past(won.recipe, len(known), lesson.honest(outputs))
+                used |= {**asdict(won.tuning), "name": won.recipe, "gain": round(won.gain, 4)}
+                made = model.TaggerModel(self, labels, won.learner.head(), own, past)
+        elif own is not None:
+            again, its_loss, fresh = lesson.micro(own, later(watch, MICRO_SHARE))
+            fresh = lesson.honestly(fresh, past.honest)
+            gain, _ = compared(lesson.counts, outputs, fresh, seed)
+            if gain >= 0 or recipe.name != MICRO:
+                made, outputs, loss = model.TaggerModel(self, labels, again, own, past), fresh, its_loss
+                used |= {"name": past.recipe, "tried": past.tried, "gain": round(gain, 4)}
         watch.report(Progress(1.0, f"trained on {len(known)} texts", loss))
-        return Trained(trained, outputs, loss, asdict(hyper), _notes(known))
+        return Trained(made, outputs, loss, used, notes)
 
     def distil(
         self,
@@ -102,72 +132,24 @@ class MiniLMTagger(Family):
         return model.load(self, folder, labels)
 
 
-class _Course:
-    """Tells the watch how far a training is, and asks it whether to go on."""
-
-    READ = 0.3
-    """Share of the whole at which texts are read."""
-
-    def __init__(self, watch: Watch, iterations: int, folds: int) -> None:
-        self._watch = watch
-        self._expected = (folds + 1) * iterations * 1.2
-        self._done = 0
-
-    def step(self, loss: float) -> None:
-        if self._watch.cancelled():
-            raise Cancelled("Training was stopped on request.")
-        self._done += 1
-        share = min(self._done / self._expected, 0.999)
-        self._watch.report(Progress(self.READ + (0.999 - self.READ) * share, "fitting the tagger", loss))
+def _past(before: Model | None, labels: LabelSpace) -> tuple[Past, Reader | None]:
+    """What the model before says of its training, and its own reader; other labels make both worthless."""
+    if isinstance(before, model.TaggerModel) and before.labels.names == labels.names:
+        return before.past, before.own
+    return Past(), None
 
 
-def _cross_validate(
-    examples: Sequence[EntityExample],
-    texts: Sequence[str],
-    read: Sequence[Sequence[Passage]],
-    given: Sequence[Sequence[Sentence]],
-    labels: LabelSpace,
-    hyper: Hyperparameters,
-    seed: int,
-    course: _Course,
-    soft: Soft | None = None,
-) -> tuple[Output | None, ...]:
-    """Each text's output by a tagger that has not seen it; None where all of the other texts were needed, or where it
-    has a label that no other text has."""
-    outputs: list[Output | None] = [None] * len(examples)
-    folds = min(hyper.folds, len(examples))
-    if folds < 2:
-        return tuple(outputs)
-    held = np.array([[any(s.label == name for s in example.spans) for name in labels.names] for example in examples])
-    numbers = stratified(held, folds, seed)
-    for fold in range(folds):
-        inside = np.flatnonzero(numbers != fold)
-        parts = [part for at in inside for part in given[at]]
-        if not parts or not held[inside].any():
-            continue
-        taught = soft.leaving_out(np.flatnonzero(numbers == fold).tolist()) if soft else None
-        head, _ = fit_head(parts, len(labels), hyper, course.step, taught)
-        for at in np.flatnonzero(numbers == fold):
-            if not (held[at] & ~held[inside].any(axis=0)).any():
-                outputs[at] = model.output(head, texts[at], read[at], len(labels))
-    return tuple(outputs)
-
-
-def _parts(passage: Passage, example: EntityExample, labels: LabelSpace) -> list[Sentence]:
-    return sentences(passage, tags_of(passage.words, example.spans, labels))
-
-
-def _settled(recipe: Recipe) -> Hyperparameters:
+def settled(recipe: Recipe) -> Hyperparameters:
+    """How the head is fitted; the rest of the overrides is not looked at. Raises `TrainingImpossible`."""
     kinds = {field.name: type(field.default) for field in fields(Hyperparameters)}
-    for name, value in recipe.overrides.items():
-        if name not in kinds:
-            raise TrainingImpossible(f"Got the hyperparameter {name!r}, wanted one of: {', '.join(sorted(kinds))}.")
+    wishes = {name: value for name, value in recipe.overrides.items() if name in kinds}
+    for name, value in wishes.items():
         whole = isinstance(value, int) and not isinstance(value, bool)
         if not (whole or (kinds[name] is float and isinstance(value, float))) or value < (kinds[name] is int):  # type: ignore[operator]  # a number by then
             raise TrainingImpossible(
                 f"Got {value!r} for the hyperparameter {name}, wanted a {kinds[name].__name__} that is not negative."
             )
-    return replace(Hyperparameters(), **dict(recipe.overrides))  # type: ignore[arg-type]  # names and types are checked
+    return replace(Hyperparameters(), **wishes)  # type: ignore[arg-type]  # names and types are checked
 
 
 def _checked(examples: Sequence[Example], labels: LabelSpace) -> list[EntityExample]:

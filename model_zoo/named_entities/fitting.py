@@ -241,6 +241,18 @@ def _chain(labels: int) -> Any:
     return chain
 
 
+def field_of(learnt: Chain) -> Any:
+    """pytorch-crf's, with these scores, which stay."""
+    import torch
+
+    field = _chain(learnt.labels).requires_grad_(False)
+    with torch.no_grad():
+        field.start_transitions.copy_(torch.from_numpy(learnt.start))
+        field.transitions.copy_(torch.from_numpy(learnt.steps))
+        field.end_transitions.copy_(torch.from_numpy(learnt.end))
+    return field
+
+
 def _padded(given: Sequence[Sentence]) -> tuple[Tensor, Tensor]:
     """Which places are words, and their tags, both (sentences, words of the longest)."""
     import torch

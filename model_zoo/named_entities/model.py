@@ -1,4 +1,4 @@
-"""The trained tagger: a head and chain of its own on the shared frozen reader of words."""
+"""The trained tagger: a head and chain of its own on the shared frozen reader of words, or on one of its own."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from model_zoo.named_entities.fitting import Head
 from model_zoo.named_entities.reading import Passage, Reader
 from model_zoo.named_entities.tags import tag_count
 from model_zoo.named_entities.words import read_whole
+from model_zoo.tuning.encoder import own_tensors
+from model_zoo.tuning.honest import Past
 from model_zoo.types import EntityOutput, FloatArray, Item, LabelSpace, Output
 
 if TYPE_CHECKING:
@@ -25,16 +27,25 @@ if TYPE_CHECKING:
 class TaggerModel(Model):
     """Immutable, so safe to use from several threads."""
 
-    def __init__(self, owner: MiniLMTagger, labels: LabelSpace, head: Head) -> None:
+    def __init__(
+        self,
+        owner: MiniLMTagger,
+        labels: LabelSpace,
+        head: Head,
+        own: Reader | None = None,
+        past: Past | None = None,
+    ) -> None:
         self.family = type(owner)
         self.labels = labels
         self.head = head
+        self.own = own
+        self.past = past or Past()
         self._owner = owner
 
     @property
     def reader(self) -> Reader:
-        """What it reads words with, shared by all taggers."""
-        return self._owner.reader()
+        """What it reads words with: that of all taggers, or one of its own."""
+        return self.own or self._owner.reader()
 
     def predict(self, items: Sequence[Item]) -> list[Output]:
         texts = [read_whole(item.input) for item in items]
@@ -49,12 +60,15 @@ class TaggerModel(Model):
         return (self.reader.program,)
 
     def save(self, folder: Path) -> None:
-        settings = {"reader": self.reader.name}
-        checkpoint.write(folder, checkpoint.Checkpoint(self.family.name, self.labels, settings, self.head.arrays()))
+        settings = {"reader": self._owner.reader().name, **self.past.settings()}
+        own = self.own.network.arrays() if self.own else {}
+        arrays = {**self.head.arrays(), **own, **self.past.honest.arrays()}
+        checkpoint.write(folder, checkpoint.Checkpoint(self.family.name, self.labels, settings, arrays))
 
     @property
     def nbytes(self) -> int:
-        return sum(int(array.nbytes) for array in self.head.arrays().values())
+        own = self.own.nbytes if self.own else 0
+        return sum(int(array.nbytes) for array in self.head.arrays().values()) + self.past.honest.nbytes + own
 
 
 def output(head: Head, text: str, passages: Sequence[Passage], labels: int) -> EntityOutput:
@@ -86,4 +100,6 @@ def load(owner: MiniLMTagger, folder: Path, labels: LabelSpace | None) -> Tagger
             f"{tag_count(len(found.labels))} and {reader.dimensions}; train again."
         )
     # The caller's descriptions may be newer than those the model was saved with.
-    return TaggerModel(owner, labels or found.labels, head)
+    tensors = own_tensors(found)
+    own = owner.reader_with(tensors) if tensors else None
+    return TaggerModel(owner, labels or found.labels, head, own, Past.read(found))

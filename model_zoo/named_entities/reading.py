@@ -20,7 +20,8 @@ from model_zoo.base import UNWATCHED, Watch
 from model_zoo.errors import Cancelled
 from model_zoo.named_entities.words import Word, read_words
 from model_zoo.programs.program import Arrays, Program
-from model_zoo.text_classification.minilm import MiniLM, batches, padded
+from model_zoo.text_classification.batches import batches, padded
+from model_zoo.text_classification.minilm import MiniLM
 from model_zoo.texts import PASSAGE
 from model_zoo.types import FloatArray
 
@@ -35,8 +36,9 @@ CORE, CONTEXT = 160, 40
 """Tokens of a window that are used, and those on either side that are read with them."""
 TOKENS_OF_A_WORD = 16
 """Tokens of one word that are read: an address of a thousand characters is known by its beginning."""
-KEPT = 64 * 1024**2
-"""Bytes of vectors that are kept, the least recently used of which go first."""
+KEPT, KEPT_OWN = 64 * 1024**2, 8 * 1024**2
+"""Bytes of vectors that are kept, the least recently used of which go first; and by a reader that one model has for
+itself."""
 TOLERANCE = 2e-3
 """By which a compiled form's vectors may differ; their entries are about 0.4 in size, the largest about 5."""
 
@@ -52,7 +54,7 @@ class Passage:
 
 
 @dataclass(frozen=True)
-class _Window:
+class Window:
     """Token ids with `ids[begin:end]` those of words; `first` and `last` are the places of each word's tokens in it."""
 
     ids: list[int]
@@ -64,15 +66,23 @@ class _Window:
 class Reader:
     """Turns texts into passages, and keeps those of the last. Safe to use from several threads."""
 
-    def __init__(self, network: MiniLM) -> None:
+    def __init__(self, network: MiniLM, most: int = KEPT) -> None:
+        """Keeps `most` bytes of vectors."""
         self.name = f"{network.name} words"
         self.dimensions = network.dimensions * len(LAYERS)
         self.tokenizer = network.located.paths["tokenizer.json"]
         self.program = Program(self.name, lambda: tokens_of(network.bert()), _probes, (TOLERANCE,))
-        self._vectors = Vectors(self.tokenizer, self.dimensions, self.program)
+        self.network = network
+        self.vectors = Vectors(self.tokenizer, self.dimensions, self.program)
         self._lock = Lock()
         self._kept: OrderedDict[bytes, list[Passage]] = OrderedDict()
         self._held = 0
+        self._most = most
+
+    @property
+    def nbytes(self) -> int:
+        """What it holds in memory at most, beside the process's shared networks."""
+        return self.network.nbytes + self._most if self.network.own else 0
 
     def read(self, texts: Sequence[str], watch: Watch = UNWATCHED) -> list[list[Passage]]:
         """The passages of each text, without those that have no words. Raises `Cancelled`."""
@@ -80,7 +90,7 @@ class Reader:
         with self._lock:
             known = {key: self._kept[key] for key in keys if key in self._kept}
         fresh = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-        known.update(zip(fresh, self._vectors.passages(list(fresh.values()), watch), strict=True))
+        known.update(zip(fresh, self.vectors.passages(list(fresh.values()), watch), strict=True))
         self._keep({key: known[key] for key in keys})
         return [known[key] for key in keys]
 
@@ -92,7 +102,7 @@ class Reader:
                     continue
                 self._kept[key] = passages
                 self._held += _size(passages)
-            while self._held > KEPT and self._kept:
+            while self._held > self._most and self._kept:
                 self._held -= _size(self._kept.popitem(last=False)[1])
 
 
@@ -109,14 +119,19 @@ class Vectors:
 
     def passages(self, texts: Sequence[str], watch: Watch = UNWATCHED) -> list[list[Passage]]:
         """As `Reader.read`."""
-        words = [[tuple(some) for some in _apart(text) if some] for text in texts]
+        words = [self.words_of(text) for text in texts]
         flat = [some for several in words for some in several]
         vectors = iter(self._vectors(flat, watch))
         return [[Passage(some, next(vectors)) for some in several] for several in words]
 
+    @staticmethod
+    def words_of(text: str) -> list[tuple[Word, ...]]:
+        """The words of each of the text's passages that have any."""
+        return [tuple(some) for some in _apart(text) if some]
+
     def _vectors(self, passages: list[tuple[Word, ...]], watch: Watch) -> list[FloatArray]:
         results: list[FloatArray] = [np.zeros((len(words), self._dimensions), np.float32) for words in passages]
-        windows = [(at, window) for at, words in enumerate(passages) for window in self._windows(words)]
+        windows = [(at, window) for at, words in enumerate(passages) for window in self.windows(words)]
         for batch in batches([len(window.ids) for _, window in windows]):
             if watch.cancelled():
                 raise Cancelled("Stopped while texts were being read.")
@@ -126,7 +141,8 @@ class Vectors:
                 results[at][window.words] = (hidden[row, window.first] + hidden[row, window.last]) / 2
         return results
 
-    def _windows(self, words: tuple[Word, ...]) -> Iterator[_Window]:
+    def windows(self, words: tuple[Word, ...]) -> Iterator[Window]:
+        """What the network reads of a passage, part by part; every word is in one."""
         tokenizer = self._loaded_tokenizer()
         encoding = tokenizer.encode(
             [_plain(word.text) for word in words], is_pretokenized=True, add_special_tokens=False
@@ -148,7 +164,7 @@ class Vectors:
                     first.append(len(ids))
                     last.append(len(ids) + len(tokens[at]) - 1)
                 ids += tokens[at]
-            yield _Window([*ids, closing], slice(start, stop), np.array(first), np.array(last))
+            yield Window([*ids, closing], slice(start, stop), np.array(first), np.array(last))
             start = stop
 
     def _loaded_tokenizer(self) -> Tokenizer:

@@ -41,7 +41,7 @@ class FittedModel(Model):
     def prepare(self, item: Item) -> Item:
         if isinstance(item, FittedItem) and item.fitted is not None:
             return item
-        return FittedItem(None, item.features, self._fit(item))
+        return FittedItem(None, item.features, fitted=self._fit(item))
 
     def programs(self) -> tuple[Program, ...]:
         return (self.program,)

@@ -74,7 +74,8 @@ class RegionFamily(Family):
                 owners.append(row)
         if not shown:
             raise TrainingImpossible("Got no region, wanted at least one; say of one what holds.")
-        trained = self.behind().train(shown, labels, recipe, seed=seed, watch=watch)
+        before = warm_start.classifier if isinstance(warm_start, RegionModel) else None
+        trained = self.behind().train(shown, labels, recipe, warm_start=before, seed=seed, watch=watch)
         outputs = [
             _joined(example, [one for one, owner in zip(trained.out_of_fold, owners, strict=True) if owner == row])
             for row, example in enumerate(examples)

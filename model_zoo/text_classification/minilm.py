@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from model_zoo.base import UNWATCHED, Encoder, Progress, Watch
+from model_zoo.base import UNWATCHED, Progress, Watch
 from model_zoo.errors import Cancelled
 from model_zoo.programs.program import Arrays, Program
+from model_zoo.text_classification.batches import batches, padded
+from model_zoo.text_classification.body import TextBody
 from model_zoo.texts import read_text
+from model_zoo.tuning.encoder import Body, Tensors, TunableEncoder
+from model_zoo.tuning.hyperparameters import FEW_SHOT, FINE_TUNE, Cost, Tuning
 from model_zoo.types import FloatArray, Input
 from model_zoo.weights import Located, Weights
 
@@ -21,11 +25,11 @@ if TYPE_CHECKING:
 
 MAX_TOKENS = 256
 """What sentence-transformers gives this model; the rest of a longer text is not read."""
-TOKENS_A_BATCH = 2048
-"""Bounds what a batch's activations need to some 25 MB, at no cost in speed on a CPU."""
+TAIL = 4
+"""The first layer that the recipe few_shot trains, of six. Word vectors stay: few of them occur."""
 
 
-class MiniLM(Encoder):
+class MiniLM(TunableEncoder):
     """Vectors of unit length: a dot product of two is the cosine similarity of their texts."""
 
     architecture: ClassVar[str] = "minilm_l6_v2.v1"
@@ -43,8 +47,11 @@ class MiniLM(Encoder):
         hub="sentence-transformers/all-MiniLM-L6-v2",
     )
 
-    def __init__(self, located: Located) -> None:
-        super().__init__(located)
+    usual: ClassVar[Tuning] = Tuning(learning_rate=1e-4, head_rate=1e-2, batch=16)
+    costs: ClassVar[Mapping[str, Cost]] = {FEW_SHOT: Cost(0.004, 0.007), FINE_TUNE: Cost(0.001, 0.02)}
+
+    def __init__(self, located: Located, own: Tensors | None = None) -> None:
+        super().__init__(located, own)
         self._lock = Lock()
         self._tokenizer: Tokenizer | None = None
         self._program = Program(self.name, self._build, _probes, (1e-4,))
@@ -73,6 +80,13 @@ class MiniLM(Encoder):
             done += len(batch)
             watch.report(Progress(done / len(texts), f"{done} of {len(texts)} texts read"))
         return features
+
+    def body(self, recipe: str) -> Body:
+        return TextBody(self.bert(), TAIL if recipe == FEW_SHOT else 0, self.read)
+
+    def read(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text."""
+        return [encoding.ids for encoding in self._tokenize(list(texts))]
 
     def _tokenize(self, texts: list[str]) -> list[Encoding]:
         with self._lock:
@@ -111,29 +125,7 @@ class MiniLM(Encoder):
             network.load_state_dict(_without_positions(load_file(self.located.main)), assign=True)
         except (KeyError, RuntimeError, OSError, SafetensorError) as error:
             raise self.unloadable(error) from error
-        return network.eval().requires_grad_(False)
-
-
-def batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Indices in batches of at most `TOKENS_A_BATCH` tokens, padding counted, the shortest texts first."""
-    batch: list[int] = []
-    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if batch and (len(batch) + 1) * lengths[index] > TOKENS_A_BATCH:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
-
-
-def padded(rows: Sequence[Sequence[int]]) -> Arrays:
-    """Token ids and which of them count, both of shape (texts, tokens of the longest)."""
-    ids = np.zeros((len(rows), max(len(row) for row in rows)), np.int64)
-    attended = np.zeros(ids.shape, np.int64)
-    for at, row in enumerate(rows):
-        ids[at, : len(row)] = row
-        attended[at, : len(row)] = 1
-    return ids, attended
+        return self.filled(network.eval().requires_grad_(False))
 
 
 def _probes() -> list[Arrays]:

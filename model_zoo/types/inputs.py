@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
@@ -70,11 +70,13 @@ class Item:
     """One thing to predict: its input, and its features where they were computed before.
 
     A family that works on frozen features never opens the input of an item that carries them;
-    such an item may come without one.
+    such an item may come without one. `others` are features of networks that models have trained for themselves, by
+    the names of these: they are never taken for those of the family's own encoder.
     """
 
     input: Input | None = None
     features: FloatArray | None = None
+    others: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

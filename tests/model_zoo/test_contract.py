@@ -219,7 +219,7 @@ def test_example_that_contradicts_the_label_space(
 
 def test_unknown_hyperparameter_is_refused(some_family: Family, examples: Examples) -> None:
     with pytest.raises(TrainingImpossible, match="strength"):
-        some_family.train(examples, SPACE, Recipe(overrides={"epochs": 3}))
+        some_family.train(examples, SPACE, Recipe(overrides={"unheard_of": 3}))
 
 
 def test_training_can_be_cancelled(some_family: Family, raw_examples: Examples) -> None:

@@ -28,18 +28,24 @@ def publish(
     xml: str,
     examples: Mapping[str, Sequence[tuple[Input, str]]],
     title: str = "A project",
+    recipe: Recipe | None = None,
 ) -> str:
     """Teach each control its `examples` (what it sees, and the label) and publish them; the version's name."""
     store = ObjectStore(settings.store_address)
     ProjectRecords(store).put(ProjectRecord(uid, title, xml, set_up_at=time.time()))
-    parts = {name: _taught(store, settings, xml, name, few) for name, few in examples.items()}
+    parts = {name: _taught(store, settings, xml, name, few, recipe or Recipe()) for name, few in examples.items()}
     name = Versions(store).next_name(uid)
     Versions(store).publish(Manifest(uid, name, time.time(), fence=1, controls=parts))
     return name
 
 
 def _taught(
-    store: ObjectStore, settings: Settings, xml: str, name: str, examples: Sequence[tuple[Input, str]]
+    store: ObjectStore,
+    settings: Settings,
+    xml: str,
+    name: str,
+    examples: Sequence[tuple[Input, str]],
+    recipe: Recipe,
 ) -> ControlVersion:
     control = parse_config(xml).control(name)
     assert control is not None
@@ -51,8 +57,8 @@ def _taught(
     assert encoder is not None
     vectors = encoder.encode([value for value, _ in examples])
     pairs = zip(vectors, examples, strict=True)
-    taught = [ClassificationExample(Item(features=row), frozenset({label})) for row, (_, label) in pairs]
-    trained = chosen.train(taught, labels, Recipe())
+    taught = [ClassificationExample(Item(value, row), frozenset({label})) for row, (value, label) in pairs]
+    trained = chosen.train(taught, labels, recipe)
     with TemporaryDirectory() as folder:
         trained.model.save(Path(folder))
         digest = Artifacts(store).put(Path(folder))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import SecretStr
 
@@ -16,6 +17,7 @@ from backend.jobs.learn import Taught, Teacher
 from backend.jobs.verdicts import LEARNT_FROM
 from backend.labelstudio.config import Control, parse_config
 from backend.projects.roles import Role
+from backend.serving.inputs import content_key
 from backend.settings import Settings
 from backend.store.manifest import ControlVersion
 from backend.store.records import Annotation, Record
@@ -226,3 +228,31 @@ def test_family_that_cross_validates_nothing_is_judged_by_what_it_has_learnt(
     assert "48 items that the new model has learnt from" in taught.verdict.reason
     goes_wrong = False
     assert school.teach(records(copies=4), champion).changed
+
+
+def test_a_network_of_its_own_is_kept_and_its_features_stored_apart(school: School, parts: Collaborators) -> None:
+    asked = control(attributes='prelabel_recipe="few_shot" prelabel_epochs="1" prelabel_parts="2"')
+    every = records(copies=2)
+    first = school.champion(every[:12], asked=asked)
+    assert (first.recipe["name"], first.recipe["tried"]) == ("few_shot", 12)
+    second = school.champion(every[:14], champion=first, asked=asked)
+    assert (second.recipe["name"], second.recipe["tried"]) == ("few_shot", 12)
+    behind = parts.families.behind(second)
+    own = [behind.load(parts.artifacts.fetch(part.artifact)).own_encoder() for part in (first, second)]
+    assert own[0] is own[1] is not None
+    encoder = behind.encoder()
+    assert encoder is not None
+    keys = [content_key(asked, {"id": 1, "data": record.data}) for record in every[:14]]
+    mine, shared = (parts.features.get(UID, name, keys) for name in (own[0].name, encoder.name))
+    assert mine.keys() == shared.keys() == set(keys)
+    assert not any(np.allclose(mine[key], shared[key], atol=1e-6) for key in keys)
+    third = school.champion(every[:19], champion=second, asked=asked)
+    assert third.recipe["tried"] == 19, "clearly more labels"
+
+
+def test_larger_recipes_get_inputs_of_what_was_encoded_before(school: School) -> None:
+    """Too few labels for their own sake: nothing is read that has features."""
+    asked = control(attributes='prelabel_least="10" prelabel_epochs="3" prelabel_parts="2"')
+    tried = school.champion(records(copies=3)[:24], asked=asked)
+    assert tried.recipe["tried"] == 24
+    assert "tried" not in school.champion(records(), asked=TOPIC).recipe

@@ -31,6 +31,7 @@ from model_zoo.calibration import Calibration
 from model_zoo.object_detection.family import YoloFamily
 from model_zoo.object_detection.model import YoloModel
 from model_zoo.postprocess import DetectionPostprocess, postprocess_of
+from model_zoo.recipes import Recipe
 from model_zoo.registry import default_family, family
 from model_zoo.types import Input, Item, LabelSpace, TaskKind
 from tests.backend.bulk.published import publish
@@ -100,6 +101,18 @@ def test_images_are_answered_alike(form: str, settings: Settings, pictures: list
     for one, (labels, confidence) in zip(found, expected(settings, "8.5", pictures), strict=True):
         assert one["labels"] == labels
         assert list(one["confidence"].values()) == pytest.approx(confidence, abs=2e-3)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_network_of_its_own_is_exported(form: str, settings: Settings, tmp_path: Path) -> None:
+    texts: list[tuple[Input, str]] = [(f"{text} {at}", "ab"[at % 2]) for at, text in enumerate(WORDS * 2)]
+    wish = Recipe("few_shot", {"epochs": 1, "parts": 2, "learning_rate": 1e-3})
+    publish(settings, "9.5", TEXT.format(CHOICES), {"topic": texts}, recipe=wish)
+    exported = export_models(settings, 9, "current", form, tmp_path / "out")
+    found = Standalone(exported.folders["topic"]).predict(WORDS)
+    for one, (labels, confidence) in zip(found, expected(settings, "9.5", WORDS), strict=True):
+        assert one["labels"] == labels
+        assert list(one["confidence"].values()) == pytest.approx(confidence, abs=1e-4)
 
 
 @pytest.fixture(scope="module")

@@ -76,6 +76,16 @@ def test_the_same_seed_gives_the_same_figures(texts: LabelledSet, settings: Sett
     assert [replace(run, train_seconds=0) for run in again] == [replace(run, train_seconds=0) for run in runs[:2]]
 
 
+def test_a_network_of_its_own_is_trained_served_and_kept(texts: LabelledSet, settings: Settings) -> None:
+    """Its features stand beside those of the shared one, and it goes on until there are clearly more labels."""
+    wish = {"recipe": "few_shot", "epochs": 1, "parts": 2}
+    plan = replace(PLAN, budgets=(20, 22), parameters=wish, dealings=(Dealing.DEFAULT,))
+    first, second = simulate(settings, texts, plan)
+    assert min(first.metric, second.metric) > 0.5
+    assert second.metrics["items"] == 18
+    assert second.train_seconds < first.train_seconds
+
+
 def test_test_tasks_are_no_tasks_of_the_project(texts: LabelledSet) -> None:
     pool, test = split(texts, PLAN, 0)
     assert (len(pool), len(test)) == (42, 18)

@@ -18,7 +18,8 @@ from model_zoo.programs import openvino
 from model_zoo.programs.program import Arrays, agrees, deviations
 from model_zoo.recipes import Recipe
 from model_zoo.runtime import Runtime
-from model_zoo.text_classification.minilm import MiniLM, padded
+from model_zoo.text_classification.batches import padded
+from model_zoo.text_classification.minilm import MiniLM
 from model_zoo.texts import PASSAGE
 from model_zoo.types import EntityExample, EntityOutput, Item, LabelSpace, Span
 from tests.model_zoo.named_entities.sentences import LABELS, examples, sentence

@@ -10,7 +10,8 @@ from safetensors.numpy import save_file
 from model_zoo.base import Progress, Watch
 from model_zoo.errors import Cancelled, UnreadableInput, WeightsNotFound
 from model_zoo.runtime import Runtime, shared_runtime
-from model_zoo.text_classification.minilm import TOKENS_A_BATCH, MiniLM, batches
+from model_zoo.text_classification.batches import TOKENS_A_BATCH, batches
+from model_zoo.text_classification.minilm import MiniLM
 
 TEXTS = [
     "",

@@ -1,0 +1,1 @@
+"""Training encoders that are frozen otherwise: recipes that look at more than stored features."""
