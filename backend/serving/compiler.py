@@ -25,7 +25,7 @@ LOOK_EVERY = 1.0
 """Seconds between two looks for a form that is not there yet."""
 ASK_AFTER = 30.0
 """Seconds without a form after which a worker is asked for one: the refresh after a training makes it unasked."""
-AWAITED_FOR = 20.0
+AWAITED_FOR = 60.0
 """Seconds for which a form that a worker of this machine makes and tries is waited for where nobody waits for PyTorch:
 a process that never loads that stays half the size."""
 LOOK_FOR = 300.0
