@@ -166,7 +166,7 @@ class SimulatedProject:
         return chosen
 
     def _dealt(self, predictions: Sequence[NewPrediction], count: int) -> list[NewPrediction]:
-        """As the strategy deals. No task comes again before all others have come, as often as they are to be labelled."""
+        """As the strategy deals. No task comes a second time before all that are left have come once."""
         left = Counter(self._waiting)
         chosen: list[NewPrediction] = []
         while len(chosen) < count:
