@@ -169,7 +169,7 @@ class SimulatedProject:
         return chosen
 
     def _dealt(self, predictions: Sequence[NewPrediction], count: int) -> list[NewPrediction]:
-        """As the strategy deals; nobody is given a task again before all others had theirs."""
+        """As the strategy deals. No task comes a second time before all that are left have come once."""
         left = Counter(self._waiting)
         chosen: list[NewPrediction] = []
         while len(chosen) < count:

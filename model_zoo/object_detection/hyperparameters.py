@@ -34,8 +34,8 @@ SMALL = 24.0
 CLOSE, CROWDED = 0.3, 0.2
 """Overlap from which on two objects of one label are close, so that the cells of the smaller input, of which one or two
 lie between their centres, tell them apart badly; and the share of objects with such a neighbour from which on the
-larger input pays. 20 frames of a video, a third of whose people walk so, gave an mAP50-95 of 0.52 in it, and 0.48 in
-the smaller one."""
+larger input pays. On a video, a third of whose people walk so, 5, 20 and 50 frames gave an mAP50 of 0.96, 0.98 and
+0.98 in it, and 0.92, 0.96 and 0.92 in the smaller one."""
 
 
 @dataclass(frozen=True)
