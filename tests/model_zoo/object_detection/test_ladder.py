@@ -10,7 +10,7 @@ import pytest
 
 from model_zoo.errors import TrainingImpossible
 from model_zoo.object_detection.hyperparameters import FREEZES, RECIPES, Hyperparameters, recipe_of, settle
-from model_zoo.object_detection.ladder import BOXES, Evidence, rungs, steps_of, worth_trying
+from model_zoo.object_detection.ladder import BOXES, FEW, PAYS, Evidence, least_gain, rungs, steps_of, worth_trying
 from model_zoo.recipes import Recipe
 
 POOR = Evidence(("last",), (), np.ones(1, np.float32), score=0.2, score50=0.4)
@@ -33,6 +33,18 @@ def test_the_neck_is_left_alone_where_the_head_does(score: float, score50: float
     found = replace(POOR, score=score, score50=score50)
     assert worth_trying(FREEZES["neck"], found) is head
     assert worth_trying(FREEZES["backbone"], found) is neck
+
+
+@pytest.mark.parametrize(
+    ("parts", "count", "trust", "asked"),
+    [("neck", 5, 0.5, False), ("neck", FEW, 0.5, True), ("neck", 5, 0.0, True), ("backbone", 5, 1.0, True)],
+    ids=["few", "enough", "known", "dear"],
+)
+def test_few_images_need_no_proof_that_a_head_pays_where_learning_did(
+    parts: str, count: int, trust: float, asked: bool
+) -> None:
+    gain = least_gain(FREEZES[parts], count, np.array([1.0, trust], np.float32), BOXES)
+    assert (gain == PAYS) if asked else gain < 0
 
 
 def test_the_last_layer_gets_more_steps_than_what_is_dear() -> None:
