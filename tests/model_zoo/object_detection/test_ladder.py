@@ -36,14 +36,20 @@ def test_the_neck_is_left_alone_where_the_head_does(score: float, score50: float
 
 
 @pytest.mark.parametrize(
-    ("parts", "count", "trust", "asked"),
-    [("neck", 5, 0.5, False), ("neck", FEW, 0.5, True), ("neck", 5, 0.0, True), ("backbone", 5, 1.0, True)],
-    ids=["few", "enough", "known", "dear"],
+    ("parts", "count", "trust", "known", "asked"),
+    [
+        ("neck", 5, 0.5, True, False),
+        ("neck", FEW, 0.5, True, True),
+        ("neck", 5, 0.0, True, True),
+        ("neck", 5, 0.5, False, True),
+        ("backbone", 5, 1.0, True, True),
+    ],
+    ids=["few", "enough", "as before", "unknown", "dear"],
 )
 def test_few_images_need_no_proof_that_a_head_pays_where_learning_did(
-    parts: str, count: int, trust: float, asked: bool
+    parts: str, count: int, trust: float, known: bool, asked: bool
 ) -> None:
-    gain = least_gain(FREEZES[parts], count, np.array([1.0, trust], np.float32), BOXES)
+    gain = least_gain(FREEZES[parts], count, np.array([1.0, trust], np.float32), (True, known), BOXES)
     assert (gain == PAYS) if asked else gain < 0
 
 
