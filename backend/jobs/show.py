@@ -39,7 +39,7 @@ UNREAD = 32
 """Of those, as many may still have to be encoded: a second for images. The others were encoded in the background."""
 AT_ONCE = 20_000
 """Tasks that are predicted and ordered together, to bound memory: about 100 MB of image features."""
-NEAR_RAW = 32
+NEAR_RAW = 16
 AT_ONCE_RAW = 512
 """The same where each prediction takes a run of the whole network, some 50 ms: what an interruption may cost."""
 

@@ -101,7 +101,7 @@ def has_bfloat16() -> bool:
 
 def coarsely() -> AbstractContextManager[Any]:
     """Within it convolutions are computed in bfloat16 where that is faster: half the time of a step. Weights, their
-    averages and the loss stay in full precision."""
+    averages and the loss stay in full precision. What is cached in half precision must be looked up outside of it."""
     import torch
 
     return torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16())
@@ -125,13 +125,12 @@ class DetectionLoss:
         seen = [self._cache.seen[at] for at in batch]
         if self._parts <= {LAST, "classes"}:
             return self._of_classes(batch, seen)
+        levels = levels_for(self._network, self._parts, self._cache, batch)
+        scores = self._cache.scores(self._network, batch) if self._parts == {"boxes"} else None
         with coarsely():
-            found = levels_for(self._network, self._parts, self._cache, batch)
-            boxes = self._network.box_branch(found).float()
-            own = self._parts == {"boxes"}
-            scores = self._cache.scores(self._network, batch) if own else self._network.class_branch(found)
-        levels = [level.float() for level in found]
-        answers = {"boxes": boxes, "scores": scores.float(), "feats": levels}
+            boxes = self._network.box_branch(levels)
+            scores = self._network.class_branch(levels) if scores is None else scores
+        answers = {"boxes": boxes.float(), "scores": scores.float(), "feats": levels}
         parts, _ = self._loss({**answers, **self._answers(levels)}, {**_targets(seen), **self._truths(seen, levels)})
         total: Tensor = parts.sum() / len(batch)
         return total
@@ -151,7 +150,8 @@ class DetectionLoss:
         else:
             levels = self._cache.levels(batch)
             with coarsely():
-                scores = self._network.class_branch(levels).float()
+                scores = self._network.class_branch(levels)
+            scores = scores.float()
         targets = upstream.padded([one.picture for one in seen])
         loss: Tensor = upstream.class_loss(self._loss, scores, self._cache.corners(batch), levels, targets)
         return loss

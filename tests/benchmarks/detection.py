@@ -8,7 +8,8 @@ learnt from. Last (`--only served`, four minutes by themselves, and not done wit
 in a real Label Studio to a server that has learnt from them.
 
 Prints tables and appends them to `tests/benchmarks/RESULTS.md`, each line as soon as it is measured. Takes 20 minutes
-at most on two cores, and wants them for itself. Weights are looked for in PRELABEL_WEIGHTS_DIR.
+at most on two cores, and wants them for itself: where they are slow, the last sizes are left out, and named. Weights
+are looked for in PRELABEL_WEIGHTS_DIR.
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ DRAWS: dict[str, dict[int, int]] = {
     "drawn cells": {5: 2, 20: 1},
 }
 """Draws of each size: fewer where a training takes longer and draws differ less."""
+LATEST = 16.5
+"""Minutes after which no further size is begun where all parts are measured; the longest takes three."""
 MEDIAN, WORST, SECONDS = 0.95, 0.85, 15.0
 """To reach with five raccoons: mAP50 of the median and of the worst draw, and the seconds of a training."""
 DATA = {
@@ -82,10 +85,18 @@ class Trial:
 
 class Report:
     """What is measured is printed and, where there is a `file`, appended to it at once: whoever ends a run early keeps
-    what it had."""
+    what it had. `until` (`time.monotonic`) is when nothing more should be begun."""
 
-    def __init__(self, file: Path | None) -> None:
+    def __init__(self, file: Path | None, until: float) -> None:
         self._file = file
+        self._until = until
+
+    def is_late(self, what: str) -> bool:
+        """Whether it is too late to begin this, which is said then."""
+        late = time.monotonic() > self._until
+        if late:
+            self.say(f"Left out for want of time: {what}. `--only` measures it.")
+        return late
 
     def say(self, *lines: str) -> None:
         print("\n".join(lines), flush=True)
@@ -189,6 +200,8 @@ def table(report: Report, kind: YoloFamily, split: Split, draws: Mapping[int, in
     if known is not None:
         report.say(row("before any label", 0, [Trial(known, 0.0, 0.0)]))
     for count, often in draws.items():
+        if report.is_late(f"{split.name}, {count} images"):
+            continue
         own, usual = [], []
         for seed in range(often):
             drawn = split.draw(count, seed)
@@ -248,9 +261,9 @@ def measure_part(report: Report, name: str, kind: YoloFamily, quick: bool, compa
         report.say(
             "### Submitted boxes", "", markdown_table(measure_served(kind.runtime.weights_dir, 1 if quick else 5))
         )
-    elif name == ROUNDS:
+    elif name == ROUNDS and not report.is_late(name):
         rounds(report, kind, raccoons().read_ahead())
-    else:
+    elif name in DATA:
         table(report, kind, DATA[name]().read_ahead(), {5: 1} if quick else DRAWS[name], compared)
     report.say("", f"{name}: {(time.monotonic() - begun) / 60:.1f} minutes.", "")
 
@@ -271,7 +284,8 @@ def main() -> None:
     kind = detector()
     if not kind.base().pretrained:
         parser.error("no pretrained detector was found; set PRELABEL_WEIGHTS_DIR to the folder with yolov8n.pt")
-    report, begun = Report(None if asked.no_results else RESULTS), time.monotonic()
+    begun = time.monotonic()
+    report = Report(None if asked.no_results else RESULTS, begun + (60 * LATEST if not asked.only else float("inf")))
     command = f"python -m tests.benchmarks.detection {' '.join(sys.argv[1:])}".strip()
     facts = [f"Command: `{command}`.", *describe()]
     facts.append(f"{kind.base().name} on {torch.get_num_threads()} threads. Simulated: who corrects the proposals.")

@@ -10,7 +10,7 @@ import pytest
 
 from model_zoo.errors import TrainingImpossible
 from model_zoo.object_detection.hyperparameters import FREEZES, RECIPES, SIDES, Hyperparameters, recipe_of, settle
-from model_zoo.object_detection.ladder import BOXES, Evidence, rungs, steps_of, worth_trying
+from model_zoo.object_detection.ladder import BOXES, FEW, PAYS, Evidence, least_gain, rungs, steps_of, worth_trying
 from model_zoo.recipes import Recipe
 from model_zoo.types import Box
 
@@ -34,6 +34,24 @@ def test_the_neck_is_left_alone_where_the_head_does(score: float, score50: float
     found = replace(POOR, score=score, score50=score50)
     assert worth_trying(FREEZES["neck"], found) is head
     assert worth_trying(FREEZES["backbone"], found) is neck
+
+
+@pytest.mark.parametrize(
+    ("parts", "count", "trust", "known", "asked"),
+    [
+        ("neck", 5, 0.5, True, False),
+        ("neck", FEW, 0.5, True, True),
+        ("neck", 5, 0.0, True, True),
+        ("neck", 5, 0.5, False, True),
+        ("backbone", 5, 1.0, True, True),
+    ],
+    ids=["few", "enough", "as before", "unknown", "dear"],
+)
+def test_few_images_need_no_proof_that_a_head_pays_where_learning_did(
+    parts: str, count: int, trust: float, known: bool, asked: bool
+) -> None:
+    gain = least_gain(FREEZES[parts], count, np.array([1.0, trust], np.float32), (True, known), BOXES)
+    assert (gain == PAYS) if asked else gain < 0
 
 
 def test_the_last_layer_gets_more_steps_than_what_is_dear() -> None:
