@@ -16,7 +16,7 @@ import pytest
 
 from backend.simulation.readers import read_set
 from tests.backend.simulation import sets
-from tests.benchmarks import loop, simulate
+from tests.benchmarks import loop, simulate, zoo
 from tests.benchmarks.backend import until
 from tests.benchmarks.figures import Figure, append_results, percentile, text_table
 from tests.benchmarks.machine import descendants, describe, memory_of
@@ -66,8 +66,19 @@ def test_a_row_of_the_zoo_says_what_it_missed() -> None:
     assert Row("texts", "accuracy", trials, 31.0, 99.5, 0.81).missed == ["below 0.81", "over 30 ms", "over 100 MB"]
     line = table([row]).splitlines()[2]
     assert "| MISSED: more than a tenth of SetFit's seconds | 2 " in line
-    assert "3 draws; a \\| b" in line
+    assert "draws: 3; a \\| b" in line
     assert Row("texts", "accuracy", [Trial({"accuracy": 0.7, "seconds": 2.0}, {}, 1, 1)]).cells[5] == ""
+
+
+@pytest.mark.soak
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("name", [name for name, part in zoo.PARTS.items() if not part.asked])
+def test_a_part_of_the_zoo_can_be_measured(name: str) -> None:
+    """In small, for minutes: with the shared data, and peers that are installed on the spot."""
+    rows = zoo.PARTS[name].measure(True, 1)
+    print(f"\n{table(rows)}")
+    assert all(row.trials for row in rows)
+    assert all(trial.own["seconds"] > 0 and trial.peak > 100 for row in rows for trial in row.trials)
 
 
 class Slow(BaseHTTPRequestHandler):

@@ -44,6 +44,13 @@ def labelled(rows: Iterable[tuple[Input, str]]) -> list[ClassificationExample]:
     return [ClassificationExample(Item(value), frozenset([label])) for value, label in rows]
 
 
+def ready(kind: Family, value: Input) -> None:
+    """Have the encoder read something, so that what is measured afterwards begins with all that it imports."""
+    encoder = kind.encoder()
+    assert encoder is not None
+    encoder.encode([value])
+
+
 def learnt(
     kind: Family, train: Sequence[ClassificationExample], labels: LabelSpace, seed: int = 0, recipe: Recipe = USUAL
 ) -> tuple[Model, ClassificationPostprocess]:

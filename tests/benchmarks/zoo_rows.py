@@ -77,7 +77,7 @@ class Row:
             "; ".join(shown(median(found), "") for _, found in taken),
             "" if self.milliseconds is None else shown(self.milliseconds, ""),
             shown(max(trial.peak for trial in self.trials), ""), shown(self._disk, ""),
-            f"{len(own)} draws{'; ' if self.note else ''}{self.note}",
+            f"draws: {len(own)}{'; ' if self.note else ''}{self.note}",
         )  # fmt: skip
 
     @property

@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 
 from model_zoo.registry import default_family, family
 from model_zoo.types import Item, LabelSpace, TaskKind
-from tests.benchmarks.few_labels import accuracy, few, labelled, learnt
+from tests.benchmarks.few_labels import accuracy, few, labelled, learnt, ready
 from tests.benchmarks.forms import serving_costs
 from tests.benchmarks.shared_data import shared
 from tests.benchmarks.zoo_draws import costing, network_on_disk, on_disk, tried
@@ -36,6 +36,7 @@ def trial(count: int, seed: int, store: Path) -> Trial:
     pool = few(labelled(rows), names, 20, seed)
     chosen = [pool[at] for at in few(labelled([rows[at] for at in pool]), names, count, seed)]
     test = sorted(set(range(len(rows))) - set(pool))
+    ready(kind, files[0])
     with costing() as cost:
         model, postprocess = learnt(kind, labelled([rows[at] for at in chosen]), LabelSpace(tuple(names)), seed)
     right = accuracy(model, postprocess, [Item(features=features[at]) for at in test], labels[test].tolist())

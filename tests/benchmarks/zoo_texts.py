@@ -23,7 +23,7 @@ from backend.processors import available
 from model_zoo.registry import default_family, family
 from model_zoo.types import Item, LabelSpace, TaskKind
 from tests.benchmarks import peers
-from tests.benchmarks.few_labels import accuracy, few, labelled, learnt
+from tests.benchmarks.few_labels import accuracy, few, labelled, learnt, ready
 from tests.benchmarks.forms import serving_costs
 from tests.benchmarks.shared_data import banking77
 from tests.benchmarks.zoo_draws import Job, costing, network_on_disk, on_disk, tried
@@ -41,6 +41,7 @@ def trial(count: int, seed: int, quick: bool, interpreter: Path | None, steps: i
     train, test = banking77("train"), banking77("test")[:: 10 if quick else 1]
     names = sorted({name for _, name in train})
     chosen = [train[at] for at in few(labelled(train), names, count, seed)]
+    ready(kind, test[0][0])
     with costing() as cost:
         model, postprocess = learnt(kind, labelled(chosen), LabelSpace(tuple(names)), seed)
     texts = [Item(features=row) for row in _features(quick)]

@@ -16,7 +16,8 @@ def example(seed: int, moods: tuple[str, ...]) -> RemarkExample:
     """A sentence for each mood, one after the other."""
     text, remarks = "", []
     for at, mood in enumerate(moods):
-        name = _NAMES[(seed + at) % len(_NAMES)]
+        # Nobody is always glad, or always angry.
+        name = _NAMES[(seed + 3 * (mood == "angry")) % len(_NAMES)]
         said = _SAID[mood][(seed + at) % 3]
         start = len(text) + said.index("{}")
         text += f"{said.format(name)}. "
