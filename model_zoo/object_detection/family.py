@@ -54,18 +54,6 @@ class YoloFamily(BasedFamily):
             return None
         return self.model(self, labels, base, base.network, (), UNTRAINED_SIDE, columns)
 
-    def distil(
-        self,
-        examples: Sequence[Example],
-        labels: LabelSpace,
-        recipe: Recipe,
-        taught: Distillation,
-        *,
-        seed: int = 0,
-        watch: Watch = UNWATCHED,
-    ) -> Trained:
-        return self.train(examples, labels, recipe, seed=seed, watch=watch, taught=taught)
-
     def unknown(self, labels: LabelSpace) -> tuple[str, ...]:
         columns = coco.columns(labels, self.base().network.names)
         return tuple(name for name, found in zip(labels.names, columns, strict=True) if not found)
@@ -183,7 +171,23 @@ class YoloFamily(BasedFamily):
         return Material(start, cache, fold, count, truths, sizes, labels, objects, begun, self.how)
 
 
-class YoloV1(YoloFamily):
+class UprightFamily(YoloFamily):
+    """Finds boxes as they stand, and learns from teachers that do."""
+
+    def distil(
+        self,
+        examples: Sequence[Example],
+        labels: LabelSpace,
+        recipe: Recipe,
+        taught: Distillation,
+        *,
+        seed: int = 0,
+        watch: Watch = UNWATCHED,
+    ) -> Trained:
+        return self.train(examples, labels, recipe, seed=seed, watch=watch, taught=taught)
+
+
+class YoloV1(UprightFamily):
     """YOLOv8n, YOLO11n or YOLO26n, whichever is found first. Measured on YOLOv8n."""
 
     name: ClassVar[str] = "object_detection/yolo.v1"
@@ -195,7 +199,7 @@ class YoloV1(YoloFamily):
         return ORIENTED if are_turned(truths) else None
 
 
-class YoloV3Tiny(YoloFamily):
+class YoloV3Tiny(UprightFamily):
     """For projects that ask for it by name: older, larger, and of two levels only."""
 
     name: ClassVar[str] = "object_detection/yolov3_tiny.v1"

@@ -17,6 +17,7 @@ from pathlib import Path
 from tests.benchmarks import (
     zoo_captions,
     zoo_classification,
+    zoo_distil,
     zoo_entities,
     zoo_keypoints,
     zoo_segmentation,
@@ -33,6 +34,7 @@ PARTS: Mapping[str, Callable[[bool, int], list[Figure]]] = {
     "semantic": zoo_semantic.measure,
     "keypoints": zoo_keypoints.measure,
     "captions": zoo_captions.measure,
+    "distil": zoo_distil.measure,
 }
 """What each part is measured by, told whether to be quick and how many draws to make."""
 
