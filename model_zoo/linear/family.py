@@ -16,7 +16,7 @@ from model_zoo.features import with_features
 from model_zoo.linear import model
 from model_zoo.linear.fit import Flags, Hyperparameters, Sample, fit_head, judgeable, rotate
 from model_zoo.linear.folds import stratified
-from model_zoo.linear.soft import Soft, soft_of
+from model_zoo.linear.soft import soft_of
 from model_zoo.recipes import Recipe
 from model_zoo.types import (
     ClassificationExample,
@@ -55,30 +55,9 @@ class LinearFamily(Family):
         warm_start: Model | None = None,
         seed: int = 0,
         watch: Watch = UNWATCHED,
-        taught: Distillation | None = None,
     ) -> Trained:
         """`warm_start` is not needed: the problem is convex. The seed decides the folds alone."""
-        hyper = self._hyperparameters(recipe, len(examples))
-        targets = _targets(examples, labels)
-        items = self.with_features([example.item for example in examples], watch)
-        names = self._useful_anchors(labels, len(examples), hyper)
-        sample = Sample(
-            stack_features(items).astype(np.float64),
-            targets,
-            names.astype(np.float64) if names is not None else None,
-            labels.multiple,
-            self.encoder_kind.dimensions,
-            soft_of(taught, self.with_features(taught.items, watch), labels.multiple)
-            if taught and taught.items
-            else None,
-        )
-        watch.report(Progress(0.0, f"features of {len(examples)} examples are ready"))
-        sample, rotation = rotate(sample)
-        out_of_fold = _cross_validate(sample, hyper, seed, watch)
-        head, loss = fit_head(sample, hyper, lambda: _stop_if_cancelled(watch))
-        watch.report(Progress(1.0, f"trained on {len(examples)} examples", loss))
-        trained = model.LinearModel(self, labels, rotation.expand(head))
-        return Trained(trained, out_of_fold, loss, asdict(hyper))
+        return self._of_frozen(examples, labels, recipe, None, seed, watch)
 
     def distil(
         self,
@@ -90,10 +69,37 @@ class LinearFamily(Family):
         seed: int = 0,
         watch: Watch = UNWATCHED,
     ) -> Trained:
-        return self.train(examples, labels, recipe, seed=seed, watch=watch, taught=taught)
+        return self._of_frozen(examples, labels, recipe, taught if taught.items else None, seed, watch)
 
-    def _soft(self, taught: Distillation, labels: LabelSpace, watch: Watch) -> Soft:
-        return soft_of(taught, self.with_features(taught.items, watch), labels.multiple)
+    def _of_frozen(
+        self,
+        examples: Sequence[Example],
+        labels: LabelSpace,
+        recipe: Recipe,
+        taught: Distillation | None,
+        seed: int,
+        watch: Watch,
+    ) -> Trained:
+        """A head on the frozen features."""
+        hyper = self._hyperparameters(recipe, len(examples))
+        targets = _targets(examples, labels)
+        items = self.with_features([example.item for example in examples], watch)
+        names = self._useful_anchors(labels, len(examples), hyper)
+        sample = Sample(
+            stack_features(items).astype(np.float64),
+            targets,
+            names.astype(np.float64) if names is not None else None,
+            labels.multiple,
+            self.encoder_kind.dimensions,
+            soft_of(taught, self.with_features(taught.items, watch), labels.multiple) if taught else None,
+        )
+        watch.report(Progress(0.0, f"features of {len(examples)} examples are ready"))
+        sample, rotation = rotate(sample)
+        out_of_fold = _cross_validate(sample, hyper, seed, watch)
+        head, loss = fit_head(sample, hyper, lambda: _stop_if_cancelled(watch))
+        watch.report(Progress(1.0, f"trained on {len(examples)} examples", loss))
+        trained = model.LinearModel(self, labels, rotation.expand(head))
+        return Trained(trained, out_of_fold, loss, asdict(hyper))
 
     def load(self, folder: Path, labels: LabelSpace | None = None) -> Model:
         return model.load(self, folder, labels)

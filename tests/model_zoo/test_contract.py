@@ -244,8 +244,7 @@ def test_names_in_any_script_and_length_survive(some_family: Family, examples: E
 
 
 def test_learns_what_a_teacher_says_of_others(some_family: Family, examples: Examples) -> None:
-    """One example of each label, the others' labels from the teacher: from all folds, and not from one it must not
-    know."""
+    """One example of each label; of the others only the teacher knows them."""
     few = examples[::4]
     sure = [np.where(np.array(LABELS) == next(iter(one.labels)), 0.9, 0.05).astype(np.float32) for one in examples]
     taught = Distillation(items(examples), [ClassificationOutput(row) for row in sure], weight=0.8)
