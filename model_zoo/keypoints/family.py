@@ -16,7 +16,7 @@ from model_zoo.images import image_size
 from model_zoo.keypoint_metrics import found_poses, precisions
 from model_zoo.keypoints import coco, model
 from model_zoo.keypoints.head import Shape, build
-from model_zoo.keypoints.hyperparameters import HEAD, KNOWN, NEW, WHOLE, Hyperparameters, paced, settle, turn_for
+from model_zoo.keypoints.hyperparameters import AUTO, HEAD, KNOWN, NEW, WHOLE, Hyperparameters, paced, settle, turn_for
 from model_zoo.keypoints.learning import Learnt, gather, learn
 from model_zoo.keypoints.model import Meaning, PoseModel, channels_of
 from model_zoo.object_detection import bases
@@ -39,6 +39,12 @@ KNOWN_RATE = 0.1
 """Share of the learning rate, for the same reason."""
 GOOD = 0.5
 """Average precision on what people have drawn, from which on the pretrained head is kept without trying another."""
+MANY = 20
+"""Images from which on it is tried whether the network should learn with its head."""
+ENOUGH = 0.85
+"""Average precision from which on that is not tried."""
+PAYS = 0.02
+"""What it must add to be worth its risk."""
 PAIRS = 10
 """Pairs of points by which one tells which way objects lie."""
 
@@ -47,7 +53,8 @@ Sizes = Sequence[tuple[int, int]]
 
 class YoloPoseFamily(BasedFamily):
     """Keeps a pretrained network as it is. Points of a person are found by its own head, if that is good at it; any
-    others by a small head that is trained on its frozen levels."""
+    others by a small head that is trained on its frozen levels, and the network with it where images left out say that
+    it pays."""
 
     task: ClassVar[TaskKind] = TaskKind.KEYPOINTS
     network_task: ClassVar[str] = "pose"
@@ -130,8 +137,14 @@ class YoloPoseFamily(BasedFamily):
         own = paced(hyper, len(examples))
         shape = Shape(len(kinds_of(labels)), len(labels), True, hyper.width, _alone(examples))
         material = gather(base, examples, labels, sizes, shape, own, seed, course)
-        learnt = learn(material, own, _steps(own, len(examples)), seed, course, hyper.train == WHOLE)
-        tried.append((_score(learnt.outputs, examples, labels), learnt, shape, own, None))
+        steps = _steps(own, len(examples))
+        learnt = learn(material, own, steps, seed, course, hyper.train == WHOLE)
+        score = _score(learnt.outputs, examples, labels)
+        tried.append((score, learnt, shape, own, None))
+        enough = len(examples) >= MANY and material.folds > 1 and base.pretrained
+        if hyper.train == AUTO and enough and not may and score < ENOUGH:
+            whole = learn(material, own, steps, seed, course, True)
+            tried.append((_score(whole.outputs, examples, labels) - PAYS, whole, shape, own, None))
         return max(tried, key=lambda one: one[0])[1:]
 
 

@@ -18,7 +18,7 @@ from model_zoo.linear.fit import Flags, Hyperparameters, Sample, fit_head, judge
 from model_zoo.linear.folds import stratified
 from model_zoo.linear.head import LinearHead
 from model_zoo.linear.learner import HeadLearner, counts, table
-from model_zoo.linear.soft import Soft, soft_of
+from model_zoo.linear.soft import soft_of
 from model_zoo.recipes import Hyperparameter, Recipe
 from model_zoo.tuning.climb import Counts, compared
 from model_zoo.tuning.effort import Check, Effort, beginning
@@ -70,11 +70,35 @@ class LinearFamily(Family):
         warm_start: Model | None = None,
         seed: int = 0,
         watch: Watch = UNWATCHED,
-        taught: Distillation | None = None,
     ) -> Trained:
         """A head alone needs no warm start: the problem is convex, and the seed decides the folds alone. An encoder
         that `warm_start` has trained for itself is kept until there are clearly more examples, with a head for all of
         them, old and new."""
+        return self._learn(examples, labels, recipe, warm_start, None, seed, watch)
+
+    def distil(
+        self,
+        examples: Sequence[Example],
+        labels: LabelSpace,
+        recipe: Recipe,
+        taught: Distillation,
+        *,
+        seed: int = 0,
+        watch: Watch = UNWATCHED,
+    ) -> Trained:
+        return self._learn(examples, labels, recipe, None, taught if taught.items else None, seed, watch)
+
+    def _learn(
+        self,
+        examples: Sequence[Example],
+        labels: LabelSpace,
+        recipe: Recipe,
+        warm_start: Model | None,
+        taught: Distillation | None,
+        seed: int,
+        watch: Watch,
+    ) -> Trained:
+        """From people alone, or from a teacher, too."""
         hyper = self._hyperparameters(recipe, len(examples))
         rungs = self._rungs(self._tuning(recipe), len(examples), labels, recipe, warm_start)
         targets = _targets(examples, labels)
@@ -91,7 +115,7 @@ class LinearFamily(Family):
             names.astype(np.float64) if names is not None else None,
             labels.multiple,
             self.encoder_kind.dimensions,
-            self._soft(taught, labels, first) if taught and taught.items else None,
+            soft_of(taught, self.with_features(taught.items, first), labels.multiple) if taught else None,
         )
         first.report(Progress(0.0, f"features of {len(examples)} examples are ready"))
         head, outputs, loss = _micro(sample, hyper, seed, first)
@@ -105,21 +129,6 @@ class LinearFamily(Family):
             made = self._kept_on(micro, kept, items, sample, recipe, seed, watch)
         watch.report(Progress(1.0, f"trained on {len(examples)} examples", made.loss))
         return Trained(made.model, made.outputs, made.loss, dict(made.hyperparameters), made.notes)
-
-    def distil(
-        self,
-        examples: Sequence[Example],
-        labels: LabelSpace,
-        recipe: Recipe,
-        taught: Distillation,
-        *,
-        seed: int = 0,
-        watch: Watch = UNWATCHED,
-    ) -> Trained:
-        return self.train(examples, labels, recipe, seed=seed, watch=watch, taught=taught)
-
-    def _soft(self, taught: Distillation, labels: LabelSpace, watch: Watch) -> Soft:
-        return soft_of(taught, self.with_features(taught.items, watch), labels.multiple)
 
     def load(self, folder: Path, labels: LabelSpace | None = None) -> Model:
         return model.load(self, folder, labels)

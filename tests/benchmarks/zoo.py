@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tests.benchmarks import (
     zoo_captions,
+    zoo_distil,
     zoo_entities,
     zoo_keypoints,
     zoo_segmentation,
@@ -53,6 +54,7 @@ PARTS: Mapping[str, Part] = {
     "mouse": Part(partial(zoo_keypoints.measure, zoo_keypoints.MOUSE), 8),
     "people": Part(partial(zoo_keypoints.measure, zoo_keypoints.PEOPLE), 4),
     "captions": Part(zoo_captions.measure, 2),
+    "distil": Part(zoo_distil.measure, 12, asked=True),
 }
 
 

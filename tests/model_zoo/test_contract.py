@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pytest
 
 from model_zoo.base import Family, Model, Progress, Trained, Watch
+from model_zoo.distillation import Distillation
 from model_zoo.errors import Cancelled, CheckpointError, TrainingImpossible
 from model_zoo.recipes import Recipe
 from model_zoo.registry import FAMILIES, family
@@ -242,6 +243,20 @@ def test_names_in_any_script_and_length_survive(some_family: Family, examples: E
     assert some_family.load(tmp_path).labels == LabelSpace(names)
 
 
+def test_learns_what_a_teacher_says_of_others(some_family: Family, examples: Examples) -> None:
+    """One example of each label; of the others only the teacher knows them."""
+    few = examples[::4]
+    sure = [np.where(np.array(LABELS) == next(iter(one.labels)), 0.9, 0.05).astype(np.float32) for one in examples]
+    taught = Distillation(items(examples), [ClassificationOutput(row) for row in sure], weight=0.8)
+    first, second = (some_family.distil(few, SPACE, Recipe(), taught, seed=3) for _ in range(2))
+    rows = table(first.model.predict(items(examples)))
+    assert [LABELS[index] for index in rows.argmax(axis=1)] == [next(iter(one.labels)) for one in examples]
+    np.testing.assert_array_equal(rows, table(second.model.predict(items(examples))))
+    assert len(first.out_of_fold) == len(few)
+    with pytest.raises(Cancelled):
+        some_family.distil(few, SPACE, Recipe(), taught, watch=Watch(cancelled=lambda: True))
+
+
 @dataclass(frozen=True)
 class Kind:
     """Examples of one kind of task that a tiny configuration learns in a second, of at least two labels; `hostile`
@@ -355,6 +370,18 @@ class TestEveryKind:
             chosen.train([], LabelSpace(kind.labels), Recipe())
         with pytest.raises(TrainingImpossible, match="wanted one of"):
             chosen.train(kind.examples(), LabelSpace(kind.labels), Recipe(overrides={"unheard_of": 1}))
+
+    def test_learns_from_a_teacher_or_says_that_it_does_not(self, made: Made) -> None:
+        chosen, kind, trained, _ = made
+        examples, labels = kind.examples(), LabelSpace(kind.labels)
+        taught = Distillation([one.item for one in examples], trained.model.predict([one.item for one in examples]))
+        recipe = Recipe(overrides=kind.overrides)
+        if type(chosen).distil is Family.distil:
+            with pytest.raises(TrainingImpossible, match="learns from no teacher"):
+                chosen.distil(examples, labels, recipe, taught)
+            return
+        again = [chosen.distil(examples, labels, recipe, taught, seed=1).model for _ in range(2)]
+        alike(*(model.predict(taught.items) for model in again))
 
     def test_hostile_inputs_are_answered(self, made: Made) -> None:
         _, kind, trained, _ = made

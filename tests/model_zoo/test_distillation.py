@@ -295,7 +295,8 @@ class TestDetector:
         assert len(first.out_of_fold) == 3
 
 
-def test_a_family_that_cannot_distil_says_so() -> None:
-    other = family("captions/show_and_tell.v1")
+@pytest.mark.parametrize("name", ["captions/show_and_tell.v1", "instance_segmentation/yolo_seg.v1"])
+def test_a_family_that_cannot_distil_says_so(name: str) -> None:
+    other = family(name)
     with pytest.raises(TrainingImpossible, match="learns from no teacher"):
         other.distil([], SPACE, Recipe(), Distillation((), ()))

@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from backend.errors import UnknownVersion
+from backend.jobs import distil
 from backend.jobs.collaborators import Collaborators, build_collaborators
 from backend.jobs.distil import RECORDED, Distiller, Source, wishes_of
 from backend.jobs.featurise import Featuriser
@@ -28,6 +29,14 @@ from model_zoo.errors import TrainingImpossible
 from model_zoo.recipes import Recipe
 from tests.backend.jobs.laboratory import SAMPLES, Laboratory
 from tests.backend.jobs.test_learn import UID, control, records
+from tests.backend.jobs.test_learn_kinds import (
+    CASES,
+    STREETS_CONFIG,
+    Case,
+    control_of,
+    needs_ultralytics,
+    street_records,
+)
 
 SMALL = "text_classification/minilm_linear.v1"
 
@@ -169,7 +178,6 @@ def test_a_detector_in_a_file_must_know_the_labels(parts: Collaborators, tmp_pat
     """What Ultralytics publishes, with random numbers in it."""
     import torch
 
-    from backend.jobs.distil import Case
     from backend.jobs.learn import Lesson
     from model_zoo.object_detection import upstream
     from model_zoo.registry import family
@@ -188,7 +196,7 @@ def test_a_detector_in_a_file_must_know_the_labels(parts: Collaborators, tmp_pat
     def prepare(more: str, *names: str) -> Any:
         asked = parse_config(xml.format(more)).controls[0]
         lesson = Lesson(TaskKind.OBJECT_DETECTION, LabelSpace(names))
-        case = Case(asked, student, lesson, lambda family: lesson, 0, Watch())
+        case = distil.Case(asked, student, lesson, lambda family: lesson, 0, Watch())
         return distiller.prepare(case, Recipe("distil", {"teacher_path": "large.pt"}))
 
     prepared = prepare("", "car")
@@ -198,6 +206,58 @@ def test_a_detector_in_a_file_must_know_the_labels(parts: Collaborators, tmp_pat
         prepare('<Label value="raccoon"/>', "car", "raccoon")
     with pytest.raises(TrainingImpossible, match="says nothing of 'raccoon' by itself"):
         prepare("", "raccoon")
+
+
+@pytest.mark.parametrize("case", [one for one in CASES if one.id in ("named_entities", "object_detection")])
+def test_spans_and_boxes_are_learnt_from_a_version(case: Case, parts: Collaborators) -> None:
+    known = case.records()
+    featuriser = Featuriser(UID, parts.features, parts.inputs)
+    best = Teacher(parts.artifacts, parts.families, featuriser, "v1", 0, {}).teach(
+        case.control(), known, None, (), (), lambda done, total: None, Watch()
+    )
+    assert best.part is not None
+
+    def unlabelled(most: int) -> list[Task]:
+        return [{"id": 100 + record.task, "data": dict(record.data)} for record in known[-2:]]
+
+    source = Source(unlabelled, lambda version, name: (best.part, [record.task for record in known]), 5)
+    distiller = Distiller(parts.families, parts.artifacts, featuriser, source)
+    teacher = Teacher(parts.artifacts, parts.families, featuriser, "v2", 0, {}, distiller)
+    control = case.control(prelabel_recipe="distil", prelabel_teacher="v1")
+    taught = teacher.teach(control, known[:-2], None, (), (), lambda done, total: None, Watch())
+    assert taught.part is not None, taught.notes
+    assert taught.part.recipe[RECORDED]["unlabelled"] == 2
+    assert taught.part.artifact != best.part.artifact
+
+
+@needs_ultralytics
+def test_a_detector_in_a_file_teaches_another_one(tmp_path: Path, parts: Collaborators) -> None:
+    import torch
+
+    from model_zoo.object_detection import upstream
+
+    known = street_records()
+    control = control_of(
+        STREETS_CONFIG, prelabel_model="object_detection/yolov3_tiny.v1", prelabel_recipe="distil",
+        prelabel_teacher_path="large.pt", prelabel_epochs="1", prelabel_image_size="64", prelabel_freeze="classes",
+        prelabel_views="1",
+    )  # fmt: skip
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        built = upstream.build("yolov8n")
+    for branch in built.model[-1].cv3:
+        torch.nn.init.uniform_(branch[-1].bias, -4, 0)
+    built.names = dict(enumerate([*control.label_names, *map(str, range(80 - len(control.label_names)))]))
+    torch.save({"model": built.half(), "ema": None, "train_args": {}}, tmp_path / "large.pt")
+    featuriser = Featuriser(UID, parts.features, parts.inputs)
+    tasks = [{"id": 100, "data": dict(known[-1].data)}, {"id": 101, "data": {"image": "data:image/png;base64,AAAA"}}]
+    source = Source(lambda most: tasks, lambda version, name: (None, ()), 5)
+    distiller = Distiller(parts.families, parts.artifacts, featuriser, source)
+    teacher = Teacher(parts.artifacts, parts.families, featuriser, "v1", 0, {}, distiller)
+    taught = teacher.teach(control, known[:-1], None, (), (), lambda done, total: None, Watch())
+    assert taught.part is not None, taught.notes
+    assert taught.part.recipe[RECORDED]["unlabelled"] == 1
+    assert any("1 of 2 unlabelled tasks cannot be read" in note for note in taught.notes)
 
 
 @pytest.mark.label_studio

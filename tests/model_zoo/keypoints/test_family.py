@@ -14,8 +14,10 @@ import pytest
 
 from model_zoo.base import Family, Model, Progress, Watch
 from model_zoo.errors import Cancelled, CheckpointError, TrainingImpossible
+from model_zoo.keypoints import family as family_module
 from model_zoo.keypoints.family import YoloPoseFamily
 from model_zoo.keypoints.model import PoseModel
+from model_zoo.object_detection.bases import Base
 from model_zoo.poses import COCO_SIGMAS
 from model_zoo.postprocess import KeypointPostprocess
 from model_zoo.recipes import Recipe
@@ -266,3 +268,19 @@ def test_points_of_a_person_keep_the_head_that_knows_them(pointer: Family, scene
     trained.model.save(tmp_path)
     assert_same(family.load(tmp_path, names).predict(items(scenes)), trained.model.predict(items(scenes)))
     assert trained.hyperparameters["points"] == "known"
+
+
+@pytest.mark.parametrize(("pays", "trained"), [(-2.0, "whole"), (2.0, "head")])
+def test_the_whole_network_is_trained_where_that_pays(
+    pointer: Family, scenes: Examples, monkeypatch: pytest.MonkeyPatch, pays: float, trained: str
+) -> None:
+    """Of few images, and as if the network were a pretrained one."""
+    monkeypatch.setattr(Base, "pretrained", property(lambda base: True))
+    monkeypatch.setattr(family_module, "MANY", len(scenes))
+    monkeypatch.setattr(family_module, "ENOUGH", 2.0)
+    monkeypatch.setattr(family_module, "PAYS", pays)
+    learnt = pointer.train(scenes, SPACE, QUICK)
+    assert learnt.hyperparameters["train"] == trained
+    assert learnt.hyperparameters["name"] == ("fine_tune" if trained == "whole" else "micro")
+    few = pointer.train(scenes[:3], SPACE, QUICK)
+    assert few.hyperparameters["train"] == "head"
