@@ -183,7 +183,7 @@ class LinearFamily(Family):
             return micro
         past = kept.past
         used = {**micro.hyperparameters, "name": past.recipe, "tried": past.tried, "gain": round(gain, 4)}
-        larger = model.LinearModel(self, kept.labels, head, own, past)
+        larger = model.LinearModel(self, micro.model.labels, head, own, past)
         return _Made(larger, outputs, loss, used)
 
     def _tuning(self, recipe: Recipe) -> Tuning:
@@ -237,15 +237,18 @@ def _micro(
 
 def _past(before: Model | None, labels: LabelSpace) -> Past:
     """What the model before says of its training, which other labels make worthless."""
-    same = isinstance(before, model.LinearModel) and before.labels.names == labels.names
-    return before.past if same and isinstance(before, model.LinearModel) else Past()
+    return before.past if isinstance(before, model.LinearModel) and _alike(before.labels, labels) else Past()
 
 
 def _kept(before: Model | None, labels: LabelSpace) -> model.LinearModel | None:
     """The model whose encoder is worth keeping."""
-    if isinstance(before, model.LinearModel) and before.own_encoder() and before.labels.names == labels.names:
+    if isinstance(before, model.LinearModel) and before.own_encoder() and _alike(before.labels, labels):
         return before
     return None
+
+
+def _alike(one: LabelSpace, other: LabelSpace) -> bool:
+    return (one.names, one.multiple) == (other.names, other.multiple)
 
 
 def _keys(features: FloatArray) -> list[bytes]:
