@@ -80,7 +80,7 @@ class LinearFamily(Family):
             rungs = ()
         kept = _kept(warm_start, labels) if not rungs else None
         first = beginning(watch, MICRO_SHARE) if rungs or kept else watch
-        items = self.with_features([example.item for example in examples], first)
+        items = self.with_features([example.item for example in examples], beginning(first, 0.0))
         names = self._useful_anchors(labels, len(examples), hyper)
         sample = Sample(
             stack_features(items).astype(np.float64),
@@ -167,8 +167,8 @@ class LinearFamily(Family):
             return micro
         rows = features_of(own, items, watch)
         seen = Sample(rows.astype(np.float64), sample.targets, None, sample.multiple, sample.dimensions)
-        plain = replace(self._hyperparameters(recipe, len(items)), shrinkage=1.0, anchor_weight=0.0)
-        head, fresh, loss = _micro(seen, plain, seed, Watch(cancelled=watch.cancelled))
+        hyper = self._hyperparameters(recipe, len(items))
+        head, fresh, loss = _micro(seen, hyper, seed, Watch(cancelled=watch.cancelled))
         keys = _keys(sample.features.astype(np.float32))
         known = kept.past.honest.rows
         outputs = tuple(
