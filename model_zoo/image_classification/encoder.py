@@ -36,7 +36,7 @@ class ImageEncoder(TunableEncoder):
 
     tail: ClassVar[int]
     usual: ClassVar[Tuning] = Tuning()
-    costs: ClassVar[Mapping[str, Cost]] = {FEW_SHOT: Cost(0.022, 0.009), FINE_TUNE: Cost(0.002, 0.065)}
+    costs: ClassVar[Mapping[str, Cost]] = {FEW_SHOT: Cost(0.022, 0.013), FINE_TUNE: Cost(0.002, 0.085)}
 
     def __init__(self, located: Located, own: Tensors | None = None) -> None:
         super().__init__(located, own)

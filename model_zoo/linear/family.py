@@ -107,7 +107,7 @@ class LinearFamily(Family):
             rungs = ()
         kept = _kept(warm_start, labels) if not rungs and not taught else None
         first = beginning(watch, MICRO_SHARE) if rungs or kept else watch
-        items = self.with_features([example.item for example in examples], first)
+        items = self.with_features([example.item for example in examples], beginning(first, 0.0))
         names = self._useful_anchors(labels, len(examples), hyper)
         sample = Sample(
             stack_features(items).astype(np.float64),
@@ -195,8 +195,8 @@ class LinearFamily(Family):
             return micro
         rows = features_of(own, items, watch)
         seen = Sample(rows.astype(np.float64), sample.targets, None, sample.multiple, sample.dimensions)
-        plain = replace(self._hyperparameters(recipe, len(items)), shrinkage=1.0, anchor_weight=0.0)
-        head, fresh, loss = _micro(seen, plain, seed, Watch(cancelled=watch.cancelled))
+        hyper = self._hyperparameters(recipe, len(items))
+        head, fresh, loss = _micro(seen, hyper, seed, Watch(cancelled=watch.cancelled))
         keys = _keys(sample.features.astype(np.float32))
         known = kept.past.honest.rows
         outputs = tuple(
@@ -211,7 +211,7 @@ class LinearFamily(Family):
             return micro
         past = kept.past
         used = {**micro.hyperparameters, "name": past.recipe, "tried": past.tried, "gain": round(gain, 4)}
-        larger = model.LinearModel(self, kept.labels, head, own, past)
+        larger = model.LinearModel(self, micro.model.labels, head, own, past)
         return _Made(larger, outputs, loss, used)
 
     def _tuning(self, recipe: Recipe) -> Tuning:
@@ -265,15 +265,18 @@ def _micro(
 
 def _past(before: Model | None, labels: LabelSpace) -> Past:
     """What the model before says of its training, which other labels make worthless."""
-    same = isinstance(before, model.LinearModel) and before.labels.names == labels.names
-    return before.past if same and isinstance(before, model.LinearModel) else Past()
+    return before.past if isinstance(before, model.LinearModel) and _alike(before.labels, labels) else Past()
 
 
 def _kept(before: Model | None, labels: LabelSpace) -> model.LinearModel | None:
     """The model whose encoder is worth keeping."""
-    if isinstance(before, model.LinearModel) and before.own_encoder() and before.labels.names == labels.names:
+    if isinstance(before, model.LinearModel) and before.own_encoder() and _alike(before.labels, labels):
         return before
     return None
+
+
+def _alike(one: LabelSpace, other: LabelSpace) -> bool:
+    return (one.names, one.multiple) == (other.names, other.multiple)
 
 
 def _keys(features: FloatArray) -> list[bytes]:

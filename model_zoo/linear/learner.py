@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model_zoo.calibration import fit_platt, fit_temperature
-from model_zoo.linear.fit import Hyperparameters, Sample, fit_head, judgeable
+from model_zoo.linear.fit import Hyperparameters, Sample, fit_head, judgeable, rotate
 from model_zoo.linear.head import LinearHead
 from model_zoo.programs.program import Array
 from model_zoo.tuning.climb import Counts, Learner
@@ -55,7 +55,7 @@ class HeadLearner(Learner):
             self._kept += shown
         self._kept = body.below(self._kept, check)
         self._head: Any = None
-        self._begun: LinearHead | None = None
+        self._chosen: list[int] | None = None
         self._learnt: npt.NDArray[np.int64] = np.empty(0, np.int64)
 
     @property
@@ -68,12 +68,14 @@ class HeadLearner(Learner):
         self.body.restart()
         some = np.zeros(len(self._sample.features), np.bool_)
         some[list(chosen)] = True
-        self._begun, _ = fit_head(self._sample.part(some), self._hyper, self._check)
-        self._learnt = np.flatnonzero(self._begun.floor == 0)
-        self._head = torch.nn.Linear(self._begun.dimensions, len(self._learnt))
+        self._chosen = list(chosen)
+        turned, rotation = rotate(self._sample.part(some))
+        begun = rotation.expand(fit_head(turned, self._hyper, self._check)[0])
+        self._learnt = np.flatnonzero(begun.floor == 0)
+        self._head = torch.nn.Linear(begun.dimensions, len(self._learnt))
         with torch.no_grad():
-            self._head.weight.copy_(torch.from_numpy(self._begun.weight[self._learnt]))
-            self._head.bias.copy_(torch.from_numpy(self._begun.bias[self._learnt]))
+            self._head.weight.copy_(torch.from_numpy(begun.weight[self._learnt]))
+            self._head.bias.copy_(torch.from_numpy(begun.bias[self._learnt]))
 
     def optimizer(self) -> Any:
         import torch
@@ -96,13 +98,14 @@ class HeadLearner(Learner):
         return torch.nn.functional.cross_entropy(scores, wanted)
 
     def head(self) -> LinearHead:
-        """As it is now."""
-        if self._begun is None:
+        """One that is fitted anew, as micro does it, to what the network makes of the examples now: on hand signs it is
+        right more often than that which the network learnt with."""
+        if self._chosen is None:
             raise ValueError("Got a learner that has not begun; begin it first.")
-        weight, bias = self._begun.weight.copy(), self._begun.bias.copy()
-        weight[self._learnt] = self._head.weight.detach().numpy()
-        bias[self._learnt] = self._head.bias.detach().numpy()
-        return LinearHead(weight, bias, self._begun.floor, self._begun.multiple)
+        sample, chosen = self._sample, self._chosen
+        rows = self.features(chosen).astype(np.float64)
+        turned, rotation = rotate(Sample(rows, sample.targets[chosen], None, sample.multiple, sample.dimensions))
+        return rotation.expand(fit_head(turned, self._hyper, self._check)[0])
 
     def features(self, examples: Sequence[int]) -> FloatArray:
         """Of the examples as they are, by the network as it is now."""

@@ -38,7 +38,8 @@ class WordsBody(Body):
         kept: list[Array] = [np.empty(0)] * len(views)
         for batch in batches([len(window.ids) for window in views]):
             check()
-            rows = reaching(self._network, *padded([views[at].ids for at in batch]), self._cut)
+            tokens, mask = padded([views[at].ids for at in batch])
+            rows = reaching(self._network, tokens, mask, self._cut)
             for at, row in zip(batch, rows, strict=True):
                 kept[at] = row
         return kept

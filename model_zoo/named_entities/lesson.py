@@ -24,7 +24,7 @@ from model_zoo.tuning.hyperparameters import FEW_SHOT, FINE_TUNE, Cost, Tuning, 
 from model_zoo.tuning.trial import Trial
 from model_zoo.types import EntityExample, EntityOutput, LabelSpace, Output
 
-COSTS = {FEW_SHOT: Cost(0.005, 0.02), FINE_TUNE: Cost(0.001, 0.035)}
+COSTS = {FEW_SHOT: Cost(0.004, 0.012), FINE_TUNE: Cost(0.001, 0.03)}
 """Of a sentence of `hyperparameters.USUAL` characters."""
 
 

@@ -40,9 +40,8 @@ class TextBody(Body):
         kept: list[Array] = [np.empty(0)] * len(ids)
         for batch in batches([len(row) for row in ids]):
             check()
-            for at, row in zip(
-                batch, reaching(self._network, *padded([ids[at] for at in batch]), self._cut), strict=True
-            ):
+            tokens, mask = padded([ids[at] for at in batch])
+            for at, row in zip(batch, reaching(self._network, tokens, mask, self._cut), strict=True):
                 kept[at] = row
         return kept
 

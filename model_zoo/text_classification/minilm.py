@@ -48,7 +48,7 @@ class MiniLM(TunableEncoder):
     )
 
     usual: ClassVar[Tuning] = Tuning(learning_rate=1e-4, head_rate=1e-2, batch=16)
-    costs: ClassVar[Mapping[str, Cost]] = {FEW_SHOT: Cost(0.004, 0.007), FINE_TUNE: Cost(0.001, 0.02)}
+    costs: ClassVar[Mapping[str, Cost]] = {FEW_SHOT: Cost(0.004, 0.006), FINE_TUNE: Cost(0.001, 0.016)}
 
     def __init__(self, located: Located, own: Tensors | None = None) -> None:
         super().__init__(located, own)

@@ -25,6 +25,7 @@ Step = Callable[[float, float], None]
 CountsOf = Callable[[Sequence[Output], Sequence[int]], Counts]
 """From outputs and the numbers of their examples."""
 RESAMPLES = 200
+CLEARLY = 1.5
 
 
 class Learner(ABC):
@@ -153,8 +154,8 @@ class _Course:
 def compared(
     counts: CountsOf, rival: Sequence[Output | None], own: Sequence[Output | None], seed: int
 ) -> tuple[float, bool]:
-    """How much better `own` is, on examples that both have answered, and whether by more than chance gives: one
-    standard deviation over resampled examples (the simpler of equals is kept)."""
+    """How much better `own` is, on examples that both have answered, and whether by more than chance gives: `CLEARLY`
+    standard deviations over resampled examples (the simpler of equals is kept)."""
     both = [at for at in range(len(own)) if own[at] is not None and rival[at] is not None]
     if not both:
         return 0.0, False
@@ -163,7 +164,7 @@ def compared(
     random = np.random.default_rng(seed)
     drawn = [random.integers(0, len(both), len(both)) for _ in range(RESAMPLES)]
     spread = float(np.std([_f1(ours[some]) - _f1(theirs[some]) for some in drawn]))
-    return gain, gain > spread
+    return gain, gain > CLEARLY * spread
 
 
 def _hopeful(learner: Learner, rival: Sequence[Output | None], answers: tuple[list[int], list[Output]]) -> bool:

@@ -30,6 +30,8 @@ from tests.benchmarks.shared_data import banking77, shared
 
 RECIPES = ("few_shot", "fine_tune")
 INTENTS = 20
+ALIKE = ("card", "cash", "declined", "pending", "top_up")
+"""How intents begin that are hard to tell apart; of others micro gets 0.987 right."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ def signs(a_class: int) -> Trial:
 
 
 def intents(a_class: int) -> Trial:
-    names = sorted({name for _, name in banking77("train")})[:: 77 // INTENTS][:INTENTS]
+    every = sorted({name for _, name in banking77("train")})
+    names = [name for name in every if name.startswith(ALIKE)][:INTENTS]
     sets = [
         [ClassificationExample(Item(text), frozenset([name])) for text, name in banking77(part) if name in names]
         for part in ("train", "test")

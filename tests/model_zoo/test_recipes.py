@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from model_zoo.named_entities.family import MiniLMTagger
 from model_zoo.named_entities.model import TaggerModel
 from model_zoo.recipes import Recipe
 from model_zoo.registry import family
+from model_zoo.runtime import Runtime
 from model_zoo.text_classification.minilm_linear import MiniLMLinear
 from model_zoo.tuning.hyperparameters import FEW_SHOT, FINE_TUNE, MICRO
 from model_zoo.types import ClassificationExample, Example, Item, LabelSpace, TaskKind
@@ -29,14 +30,15 @@ from tests.model_zoo.conftest import LABELS, UNTRAINED, _inputs
 from tests.model_zoo.named_entities import sentences
 
 TINY = {"epochs": 1, "batch": 8, "views": 2, "parts": 2}
-ROWS: Sequence[tuple[str, str, Mapping[str, Any]]] = (
-    (MiniLMLinear.name, FEW_SHOT, {}),
-    (MiniLMLinear.name, FINE_TUNE, {}),
-    (EfficientNetLite0Linear.name, FEW_SHOT, {}),
-    (EfficientNetLite0Linear.name, FINE_TUNE, {"views": 1}),
-    (MobileNetV2Linear.name, FEW_SHOT, {}),
-    (MiniLMTagger.name, FEW_SHOT, {"iterations": 15}),
-    (MiniLMTagger.name, FINE_TUNE, {"iterations": 15}),
+ROWS = (
+    pytest.param((MiniLMLinear.name, FINE_TUNE, {})),
+    pytest.param((EfficientNetLite0Linear.name, FEW_SHOT, {})),
+    pytest.param((MobileNetV2Linear.name, FEW_SHOT, {"views": 1})),
+    pytest.param((MiniLMTagger.name, FEW_SHOT, {"iterations": 15})),
+    pytest.param((MiniLMLinear.name, FEW_SHOT, {}), marks=pytest.mark.soak),
+    pytest.param((EfficientNetLite0Linear.name, FINE_TUNE, {}), marks=pytest.mark.soak),
+    pytest.param((MobileNetV2Linear.name, FINE_TUNE, {}), marks=pytest.mark.soak),
+    pytest.param((MiniLMTagger.name, FINE_TUNE, {"iterations": 15}), marks=pytest.mark.soak),
 )
 
 
@@ -108,7 +110,7 @@ def test_saved_and_loaded_it_answers_identically(made: Made, tmp_path: Path) -> 
 
 def test_its_network_is_taken_up_by_a_process_that_has_it_not(made: Made, tmp_path: Path) -> None:
     made.model.save(tmp_path)
-    elsewhere = family(made.kind.name, made.kind.runtime.weights_dir or tmp_path)
+    elsewhere = type(made.kind)(Runtime(made.kind.runtime.weights_dir))
     loaded = elsewhere.load(tmp_path)
     assert loaded.programs() != made.model.programs()
     figures.assert_near(loaded.predict(made.items), made.model.predict(made.items))
@@ -141,21 +143,21 @@ def test_cancelled_within_two_seconds(made: Made) -> None:
 
 def test_its_network_goes_on_with_old_and_new_labels(made: Made) -> None:
     """Until there are clearly more examples; then it is trained anew on all."""
-    less = made.kind.train(made.examples[:-1], made.labels, made.recipe)
-    more = made.again(warm_start=less.model)
-    assert more.model.programs() == less.model.programs()
-    assert more.hyperparameters["tried"] == len(made.examples) - 1
-    assert len([output for output in more.out_of_fold if output]) == len(made.examples)
-    figures.assert_near(more.out_of_fold[:-1], less.out_of_fold)
+    grown = [*made.examples, made.examples[0]]
+    more = made.kind.train(grown, made.labels, made.recipe, warm_start=made.model)
+    assert more.model.programs() == made.model.programs()
+    assert more.hyperparameters["tried"] == len(made.examples)
+    assert "epochs" not in more.hyperparameters
+    assert len([output for output in more.out_of_fold if output]) == len(grown)
 
 
 def test_other_labels_are_learnt_anew_beside_those_that_stay(made: Made) -> None:
     wider = LabelSpace((*made.labels.names, "another"))
     grown = made.kind.train(made.examples, wider, made.recipe, warm_start=made.model)
-    assert grown.model.programs() != made.model.programs()
+    assert "epochs" in grown.hyperparameters
     assert grown.model.labels == wider
-    for one in grown.model.predict(made.items[:2]):
-        assert one.probabilities.shape[1:] in ((), (len(wider),))  # type: ignore[union-attr]  # of the two kinds
+    best = [output.probabilities.argmax(axis=-1).ravel() for output in grown.model.predict(made.items)]  # type: ignore[union-attr]  # of the two kinds
+    assert (np.concatenate(best) < len(made.labels)).all(), "nobody has ever chosen it"
 
 
 def test_damaged_tensors_are_refused(made: Made, tmp_path: Path) -> None:
@@ -191,18 +193,15 @@ def test_features_of_the_shared_encoder_are_never_taken_for_its_own() -> None:
 
 
 def test_larger_recipes_are_not_kept_without_evidence() -> None:
-    """Labels that are pure chance: nothing is better than anything."""
+    """Of what micro gets right altogether nothing can be better."""
     kind = family(MiniLMLinear.name)
-    random = np.random.default_rng(0)
-    words = ["red", "green", "blue", "car", "train", "bus", "soup", "bread", "tea", "one", "two", "three"]
-    texts = [" ".join(random.choice(words, 4)) for _ in range(48)]
-    drawn = [LABELS[at] for at in random.integers(0, 2, 48)]
-    examples = [ClassificationExample(Item(t), frozenset([d])) for t, d in zip(texts, drawn, strict=True)]
+    few, labels = examples_of(kind)
+    examples = [replace(one, item=Item(f"{one.item.input} {copy}")) for copy in range(2) for one in few]
     recipe = Recipe(overrides={"least": 20, "epochs": 3, "parts": 2})
-    assert kind.wants_inputs(48, LabelSpace(LABELS), recipe, None)
-    trained = kind.train(examples, LabelSpace(LABELS), recipe)
+    assert kind.wants_inputs(24, labels, recipe, None)
+    trained = kind.train(examples, labels, recipe)
     assert trained.model.own_encoder() is None
-    assert trained.hyperparameters["tried"] == 48
-    assert not kind.wants_inputs(60, LabelSpace(LABELS), recipe, trained.model), "not before there are clearly more"
-    assert kind.wants_inputs(72, LabelSpace(LABELS), recipe, trained.model)
-    assert not kind.wants_inputs(72, LabelSpace(LABELS), Recipe(overrides={"seconds": 0.0}), None)
+    assert trained.hyperparameters["tried"] == 24
+    assert not kind.wants_inputs(30, labels, recipe, trained.model), "not before there are clearly more"
+    assert kind.wants_inputs(36, labels, recipe, trained.model)
+    assert not kind.wants_inputs(36, labels, Recipe(overrides={"seconds": 0.0}), None)

@@ -107,10 +107,10 @@ def test_images_are_answered_alike(form: str, settings: Settings, pictures: list
 def test_a_network_of_its_own_is_exported(form: str, settings: Settings, tmp_path: Path) -> None:
     texts: list[tuple[Input, str]] = [(f"{text} {at}", "ab"[at % 2]) for at, text in enumerate(WORDS * 2)]
     wish = Recipe("few_shot", {"epochs": 1, "parts": 2, "learning_rate": 1e-3})
-    publish(settings, "9.5", TEXT.format(CHOICES), {"topic": texts}, recipe=wish)
-    exported = export_models(settings, 9, "current", form, tmp_path / "out")
+    publish(settings, "15.5", TEXT.format(CHOICES), {"topic": texts}, recipe=wish)
+    exported = export_models(settings, 15, "current", form, tmp_path / "out")
     found = Standalone(exported.folders["topic"]).predict(WORDS)
-    for one, (labels, confidence) in zip(found, expected(settings, "9.5", WORDS), strict=True):
+    for one, (labels, confidence) in zip(found, expected(settings, "15.5", WORDS), strict=True):
         assert one["labels"] == labels
         assert list(one["confidence"].values()) == pytest.approx(confidence, abs=1e-4)
 
