@@ -95,7 +95,7 @@ def has_bfloat16() -> bool:
     """Whether torch knows this processor to compute in bfloat16; others only pretend to, and are slower so."""
     import torch
 
-    known = getattr(torch.cpu, "get_capabilities", dict)()  # absent from torch 2.9 and before
+    known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # absent from torch 2.9 and before
     return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
 
 
