@@ -193,8 +193,10 @@ HEAD = (
 )
 
 
-def table(report: Report, kind: YoloFamily, split: Split, draws: Mapping[int, int], compared: bool) -> None:
-    """A table, and for each target whether it is reached."""
+def table(
+    report: Report, kind: YoloFamily, split: Split, draws: Mapping[int, int], compared: bool, first: int = 0
+) -> None:
+    """A table, and for each target whether it is reached; of draws from number `first` on."""
     report.say(f"### {split.name}: {len(split.labels)} labels, {len(split.test)} images held out", "", HEAD)
     known, verdicts = before_labels(kind, split), []
     if known is not None:
@@ -203,7 +205,7 @@ def table(report: Report, kind: YoloFamily, split: Split, draws: Mapping[int, in
         if report.is_late(f"{split.name}, {count} images"):
             continue
         own, usual = [], []
-        for seed in range(often):
+        for seed in range(first, first + often):
             drawn = split.draw(count, seed)
             own.append(ours(kind, split, drawn, seed))
             if compared:
@@ -253,7 +255,7 @@ def rounds(report: Report, kind: YoloFamily, split: Split, seed: int = 0) -> Non
     report.say("", f"{corrected} actions where {drew} boxes would have been drawn, after five images drawn by hand.")
 
 
-def measure_part(report: Report, name: str, kind: YoloFamily, quick: bool, compared: bool) -> None:
+def measure_part(report: Report, name: str, kind: YoloFamily, quick: bool, compared: bool, first: int) -> None:
     """One of the parts, with how long it took."""
     begun = time.monotonic()
     if name == SERVED:
@@ -264,7 +266,7 @@ def measure_part(report: Report, name: str, kind: YoloFamily, quick: bool, compa
     elif name == ROUNDS and not report.is_late(name):
         rounds(report, kind, raccoons().read_ahead())
     elif name in DATA:
-        table(report, kind, DATA[name]().read_ahead(), {5: 1} if quick else DRAWS[name], compared)
+        table(report, kind, DATA[name]().read_ahead(), {5: 1} if quick else DRAWS[name], compared, first)
     report.say("", f"{name}: {(time.monotonic() - begun) / 60:.1f} minutes.", "")
 
 
@@ -274,6 +276,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one draw of five images; its figures mean little")
     parser.add_argument("--only", action="append", choices=parts, metavar="PART", help=", ".join(parts))
     parser.add_argument("--threads", type=int, help="of torch; all cores by default")
+    parser.add_argument("--first-draw", type=int, default=0, help="to judge on draws that nothing was chosen by")
     parser.add_argument("--alone", action="store_true", help="without Ultralytics' default training")
     parser.add_argument("--no-results", action="store_true", help="print alone, and leave RESULTS.md as it is")
     asked = parser.parse_args()
@@ -292,7 +295,7 @@ def main() -> None:
     report.say("", f"## {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC, detection", "")
     report.say(*(f"- {fact}" for fact in facts), "")
     for name in asked.only or [part for part in USUAL if part != ROUNDS or not asked.quick]:
-        measure_part(report, name, kind, asked.quick, not asked.alone)
+        measure_part(report, name, kind, asked.quick, not asked.alone, asked.first_draw)
     report.say(f"The whole took {(time.monotonic() - begun) / 60:.1f} minutes.")
 
 
