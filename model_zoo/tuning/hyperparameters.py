@@ -41,7 +41,7 @@ class Tuning:
     `parts` are those that the examples are split into, each of which judges what the others teach."""
 
     seconds: float = 120.0
-    least: int = 100
+    least: int = 200
     epochs: int = 8
     batch: int = 16
     learning_rate: float = 1e-3
