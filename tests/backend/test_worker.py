@@ -81,7 +81,7 @@ def bench(redis_url: str, redis_connection: redis.Redis, tmp_path: Path) -> Iter
     until(lambda: not any(map(is_alive, family)))
 
 
-def until(condition: Callable[[], object], seconds: float = 15.0) -> float:
+def until(condition: Callable[[], object], seconds: float = 30.0) -> float:
     """Wait for `condition`; returns how long it took."""
     begun = time.monotonic()
     while not condition():

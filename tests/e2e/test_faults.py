@@ -299,9 +299,11 @@ def test_failing_training_keeps_its_traceback_and_says_why(backend: BackendProce
     assert "Traceback" not in str(status)
     # Another label does not wait for the attempt after next.
     task = labelling.label()
-    again = backend.training(labelling.uid)
-    assert again is not None
-    assert again.state is not JobState.RETRYING
+    eventually(
+        lambda: (again := backend.training(labelling.uid)) and again.state is not JobState.RETRYING,
+        "a training that does not wait for its next attempt",
+        2.0,
+    )
     labelling.wait_until_learnt(task)
     backend.wait_until_idle(labelling.uid)
     done = backend.training(labelling.uid)
