@@ -6,10 +6,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from backend.errors import InvalidConfig, StoreError, UnknownVersion
 from backend.jobs.featurise import Featuriser
+from backend.jobs.lesson import Lesson
 from backend.jobs.progress import report
 from backend.labelstudio.controls import Control, is_file_name, shorten
 from backend.projects.identity import is_version
@@ -24,9 +25,6 @@ from model_zoo.postprocess import Postprocess, postprocess_of
 from model_zoo.recipes import Hyperparameter, Recipe
 from model_zoo.targets import example
 from model_zoo.types import Example, Item, LabelSpace, Output
-
-if TYPE_CHECKING:
-    from backend.jobs.learn import Lesson
 
 log = logging.getLogger(__name__)
 

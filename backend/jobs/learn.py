@@ -5,17 +5,26 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from backend.converters import CONVERTERS
 from backend.errors import InvalidConfig, StoreError
-from backend.evaluation.gate import Paired, Verdict, decide
-from backend.evaluation.kinds import evaluation_of
+from backend.evaluation.gate import Verdict, decide
 from backend.jobs.distil import DISTIL, RECORDED, Case, Distiller, Prepared
 from backend.jobs.examples import Answer, answers, asked, fingerprint
 from backend.jobs.featurise import Featuriser, Step
+from backend.jobs.lesson import (
+    Answered,
+    Lesson,
+    Sample,
+    against_judgements,
+    crossed_of,
+    metrics_of,
+    paired_of,
+    predicted,
+)
 from backend.jobs.progress import report
 from backend.jobs.recipe import recipe_for
 from backend.jobs.verdicts import LEARNT_FROM
@@ -24,62 +33,17 @@ from backend.serving.families import WEIGHTS_FILE, Families
 from backend.store.artifacts import Artifacts
 from backend.store.manifest import ControlVersion
 from backend.store.records import Record
-from model_zoo.base import Family, Model, Trained, Watch
+from model_zoo.base import Family, Model, Watch
 from model_zoo.errors import MissingExtra, TrainingImpossible, UnreadableInput, WeightsNotFound, ZooError
 from model_zoo.postprocess import Postprocess, postprocess_of
 from model_zoo.recipes import Recipe
 from model_zoo.targets import asking, example
-from model_zoo.types import Item, LabelSpace, Output, Target, TaskKind
+from model_zoo.types import LabelSpace
 
 log = logging.getLogger(__name__)
 
 SOME = 100
 """Of its own examples that a model is tried on where there is nothing else."""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """An item with what is true of it, as the zoo says it, and whose answer that is."""
-
-    answer: Answer
-    item: Item
-    target: Target
-
-    @property
-    def task(self) -> int:
-        return self.answer.record.task
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What is learnt from, and the holdout that is not."""
-
-    kind: TaskKind
-    labels: LabelSpace
-    training: list[Sample] = field(default_factory=list)
-    holdout: list[Sample] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Answered:
-    """Samples with a model's outputs for them, which had not learnt from them."""
-
-    pairs: list[tuple[Sample, Output]]
-
-    @property
-    def samples(self) -> list[Sample]:
-        return [sample for sample, _ in self.pairs]
-
-    @property
-    def outputs(self) -> list[Output]:
-        return [output for _, output in self.pairs]
-
-    @property
-    def truths(self) -> list[Target]:
-        return [sample.target for sample, _ in self.pairs]
-
-    def without(self, tasks: Collection[int]) -> Answered:
-        return Answered([pair for pair in self.pairs if pair[0].task not in tasks])
 
 
 @dataclass(frozen=True)
@@ -256,12 +220,12 @@ class Teacher:
             trained = prepared.train(chosen, examples, lesson.labels, self._seed, watch)
             settled = {**settled, "name": recipe.name, RECORDED: dict(prepared.recorded)}
         report("evaluate", message=f"Judging what {len(examples)} examples have taught.")
-        crossed = _crossed(trained, lesson)
+        crossed = crossed_of(trained, lesson)
         postprocess = postprocess_of(chosen.task).fit(crossed.outputs, crossed.truths, lesson.labels)
-        held = _predicted(trained.model, lesson.holdout)
+        held = predicted(trained.model, lesson.holdout)
         # What its teacher was taught, a student may have been told.
         fair = crossed.without(prepared.seen) if prepared else crossed
-        own = _predicted(trained.model, [] if fair.pairs else lesson.training[:SOME])
+        own = predicted(trained.model, [] if fair.pairs else lesson.training[:SOME])
         verdict = self._gate(lesson, rival, held, fair, own, postprocess)
         part = ControlVersion(
             family=chosen.name,
@@ -270,7 +234,7 @@ class Teacher:
             multiple=lesson.labels.multiple,
             recipe={"name": recipe.name, **trained.hyperparameters, **settled, "overrides": dict(recipe.overrides)},
             postprocess=postprocess.to_json(),
-            metrics=_metrics(lesson, trained, fair, postprocess, held),
+            metrics=metrics_of(lesson, trained, fair, postprocess, held),
             trained_in=self._version,
         )
         return part, verdict, (*trained.notes, *(prepared.notes if prepared else ()))
@@ -298,10 +262,10 @@ class Teacher:
         before = postprocess_of(lesson.kind).from_json(champion.postprocess)
         new = crossed.without(rival.seen)
         return decide(
-            _paired(lesson, (_predicted(model, lesson.holdout), before), (held, postprocess)),
-            _paired(lesson, (_predicted(model, new.samples), before), (new, postprocess)),
-            _against_judgements(lesson, rival.judged, crossed, postprocess),
-            _paired(lesson, (_predicted(model, own.samples), before), (own, postprocess)),
+            paired_of(lesson, (predicted(model, lesson.holdout), before), (held, postprocess)),
+            paired_of(lesson, (predicted(model, new.samples), before), (new, postprocess)),
+            against_judgements(lesson, rival.judged, crossed, postprocess),
+            paired_of(lesson, (predicted(model, own.samples), before), (own, postprocess)),
             seed=self._seed,
         )
 
@@ -317,55 +281,3 @@ class Teacher:
         with tempfile.TemporaryDirectory(prefix="prelabel-model-") as folder:
             model.save(Path(folder))
             return self._artifacts.put(Path(folder))
-
-
-def _crossed(trained: Trained, lesson: Lesson) -> Answered:
-    """Training samples with the outputs of models that had not seen them, where there are any."""
-    pairs = zip(lesson.training, trained.out_of_fold, strict=True)
-    return Answered([(sample, output) for sample, output in pairs if output is not None])
-
-
-def _predicted(model: Model, samples: Sequence[Sample]) -> Answered:
-    outputs = model.predict([sample.item for sample in samples])
-    return Answered(list(zip(samples, outputs, strict=True)))
-
-
-def _paired(lesson: Lesson, champion: tuple[Answered, Postprocess], challenger: tuple[Answered, Postprocess]) -> Paired:
-    """Item scores of both; their samples are the same."""
-    scores = [
-        evaluation_of(lesson.kind, lesson.labels).scores(
-            [postprocess.decide(output, lesson.labels).target for output in answered.outputs], answered.truths
-        )
-        for answered, postprocess in (champion, challenger)
-    ]
-    return Paired(*scores)
-
-
-def _against_judgements(
-    lesson: Lesson, judged: Mapping[int, bool], crossed: Answered, postprocess: Postprocess
-) -> Paired:
-    """Whether what was shown was right, and whether the challenger would have been; without its having seen it."""
-    known = [(sample, output) for sample, output in crossed.pairs if sample.task in judged]
-    evaluation = evaluation_of(lesson.kind, lesson.labels)
-    right = [
-        evaluation.edits(postprocess.decide(output, lesson.labels).target, sample.target) == 0
-        for sample, output in known
-    ]
-    return Paired([float(judged[sample.task]) for sample, _ in known], [float(one) for one in right])
-
-
-def _metrics(
-    lesson: Lesson, trained: Trained, crossed: Answered, postprocess: Postprocess, held: Answered
-) -> dict[str, float]:
-    """Figures for the manifest: by cross-validation, and on the holdout once there is one."""
-    figures = {
-        "answers": float(len(lesson.training) + len(lesson.holdout)),
-        "examples": float(len(lesson.training)),
-        "loss": trained.loss,
-    }
-    for name, answered in (("out_of_fold", crossed), ("holdout", held)):
-        measured = evaluation_of(lesson.kind, lesson.labels).measure(
-            answered.outputs, answered.truths, postprocess, lesson.labels
-        )
-        figures |= {f"{name}_{key}": value for key, value in measured.items()}
-    return figures

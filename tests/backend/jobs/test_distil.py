@@ -178,7 +178,7 @@ def test_a_detector_in_a_file_must_know_the_labels(parts: Collaborators, tmp_pat
     """What Ultralytics publishes, with random numbers in it."""
     import torch
 
-    from backend.jobs.learn import Lesson
+    from backend.jobs.lesson import Lesson
     from model_zoo.object_detection import upstream
     from model_zoo.registry import family
     from model_zoo.types import LabelSpace, TaskKind
