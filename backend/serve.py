@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import socket
 
-from backend.allocator import share_arenas
 from backend.errors import PrelabelError
 from backend.processors import bound_threads, serving_threads
 from backend.settings import Settings
@@ -39,7 +38,6 @@ def listen(settings: Settings) -> socket.socket:
 
 def run_server(settings: Settings, listening: socket.socket) -> None:
     """Answer requests on `listening` until SIGTERM or SIGINT."""
-    share_arenas()
     bound_threads(settings.torch_threads or serving_threads())
     import uvicorn
 

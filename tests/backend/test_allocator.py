@@ -1,4 +1,4 @@
-"""Memory that nobody uses any more goes back to the system, and threads keep little of it."""
+"""Memory that nobody uses any more goes back to the system."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import subprocess
 import sys
 
 import pytest
-
-from backend.allocator import ARENAS
 
 PROGRAM = """
 import ctypes, gc
@@ -46,40 +44,3 @@ def test_what_only_refers_to_itself_is_dropped_and_its_memory_returned() -> None
     if done.stdout.strip() == "other":
         pytest.skip("this C library is not glibc")
     assert int(done.stdout) > 100
-
-
-POOLS = """
-import ctypes, threading
-from backend.allocator import share_arenas
-libc = ctypes.CDLL(None)
-if not hasattr(libc, "mallopt") or not hasattr(libc, "malloc_info"):
-    print("other")
-    raise SystemExit
-share_arenas()
-together = threading.Barrier(12)
-
-
-def work():
-    together.wait()
-    libc.malloc(1000)
-    together.wait()
-
-
-threads = [threading.Thread(target=work) for _ in range(12)]
-for thread in threads:
-    thread.start()
-for thread in threads:
-    thread.join()
-libc.fopen.restype = ctypes.c_void_p
-libc.malloc_info(0, ctypes.c_void_p(libc.fopen(b"/dev/stdout", b"w")))
-libc.fflush(None)
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only glibc is asked")
-def test_threads_share_pools() -> None:
-    """Of twelve threads that allocate at the same time."""
-    done = subprocess.run([sys.executable, "-c", POOLS], check=True, capture_output=True, text=True, timeout=60)
-    if done.stdout.strip() == "other":
-        pytest.skip("this C library is not glibc")
-    assert 1 <= done.stdout.count("<heap nr=") <= ARENAS
