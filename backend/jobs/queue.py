@@ -306,8 +306,11 @@ class Queue:
         registries = (queue.started_job_registry, queue.scheduled_job_registry, *(() if alive else ended))
         ids = [*queue.get_job_ids(), *(id_ for registry in registries for id_ in registry.get_job_ids(cleanup=False))]
         wanted = [id_ for id_ in dict.fromkeys(ids) if id_.startswith(prefix)]
-        jobs = [job for job in Job.fetch_many(wanted, self._redis, serializer=JSONSerializer) if job is not None]
-        return [job for job in jobs if uid is None or job.args[0] == uid]
+        try:
+            jobs = Job.fetch_many(wanted, self._redis, serializer=JSONSerializer)
+        except NoSuchJobError:  # a worker took one just as it was deleted, which leaves a part of its hash behind
+            jobs = [self._fetch(id_) for id_ in wanted]
+        return [job for job in jobs if job is not None and (uid is None or job.args[0] == uid)]
 
     def _fetch(self, identifier: str) -> Job | None:
         try:

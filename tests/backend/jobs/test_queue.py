@@ -138,6 +138,16 @@ def test_newer_refresh_drops_the_queued_older_one(queue: Queue) -> None:
     assert [job.id for job in queue.jobs(UID)] == ["refresh-1_1795149789-v2"]
 
 
+def test_what_a_worker_writes_to_a_deleted_job_hides_no_other(queue: Queue, redis_connection: redis.Redis) -> None:
+    """It took the older refresh just as the newer one replaced that."""
+    older = queue.refresh(UID, "v1")
+    job = Job.fetch(older.id, redis_connection, serializer=JSONSerializer)
+    queue.refresh(UID, "v2")
+    job.started_job_registry.add(job, 60)  # type: ignore[no-untyped-call]
+    redis_connection.hset(job.key, mapping={"status": "started"})
+    assert [view.version for view in queue.jobs(UID)] == ["v2"]
+
+
 def test_refresh_that_is_asked_for_while_one_runs_is_run_again(queue: Queue, redis_connection: redis.Redis) -> None:
     view = queue.refresh(UID, "v1")
     queue.begin_refresh(UID, "v1")
