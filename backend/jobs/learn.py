@@ -132,8 +132,7 @@ class Teacher:
             return Taught(champion, False)
         settled: dict[str, Any] = {"seed": self._seed, LEARNT_FROM: learnt_from, WEIGHTS_FILE: control.model_path}
         try:
-            before = self._load(champion) if champion is not None else None
-            before = before if before is not None and before.family.task is chosen.task else None
+            before = self._before(champion, chosen)
             wanted = recipe.name != DISTIL and chosen.wants_inputs(len(training), labels, recipe, before)
             lesson, unread = self._lesson(control, chosen, labels, answered, before, wanted, step, watch)
             notes += unread
@@ -268,6 +267,11 @@ class Teacher:
             paired_of(lesson, (predicted(model, own.samples), before), (own, postprocess)),
             seed=self._seed,
         )
+
+    def _before(self, champion: ControlVersion | None, chosen: Family) -> Model | None:
+        """The model that serves, where it solves the same task."""
+        model = self._load(champion) if champion is not None else None
+        return model if model is not None and model.family.task is chosen.task else None
 
     def _load(self, champion: ControlVersion) -> Model | None:
         """The model that serves; None where it cannot be loaded, so that training again is a remedy."""

@@ -122,7 +122,7 @@ class Queue:
             mark = self._unshown.put(uid, version, quiet)
             wanted = job_id(JobKind.REFRESH, uid, version)
             for other in self._jobs_of(uid, JobKind.REFRESH):
-                if other.id != wanted and state_of(other) in (JobState.QUEUED, JobState.RETRYING):
+                if other.id != wanted and self._withdrawn(other):
                     _delete(other)
             if mark.due <= time.time():
                 self._start(JobKind.REFRESH, uid, (version,))
@@ -241,7 +241,7 @@ class Queue:
             failure = {}
             if there is not None:
                 waiting = impatient and state_of(there) is JobState.RETRYING
-                if state_of(there).alive and not waiting and not self._orphaned(there):
+                if state_of(there).alive and not (waiting and self._withdrawn(there)) and not self._orphaned(there):
                     return None
                 failure = failure_of(there)
                 _delete(there)
@@ -250,11 +250,8 @@ class Queue:
     def _enqueue(
         self, kind: JobKind, identifier: str, arguments: tuple[str, ...], failure: dict[str, Any]
     ) -> Job | None:
-        queue, function = (
-            (self._train, self._functions.train)
-            if kind is JobKind.TRAIN
-            else (self._background, self._functions.refresh)
-        )
+        queue = self._train if kind is JobKind.TRAIN else self._background
+        function = self._functions.train if kind is JobKind.TRAIN else self._functions.refresh
         try:
             return queue.enqueue_call(
                 function,
@@ -283,12 +280,22 @@ class Queue:
                 with suppress(LockError):  # it ran out: somebody else's by now
                     lock.release()
 
+    def _withdrawn(self, job: Job) -> bool:
+        """Whether a job that waits was taken out of its line before a worker could take it: one that is deleted under a
+        worker would keep what that writes afterwards alone, which RQ cannot read."""
+        queue = self._queue_of(job)
+        later = queue.scheduled_job_registry.key
+        return bool(self._redis.lrem(queue.key, 1, job.id) or self._redis.zrem(later, job.id))
+
+    def _queue_of(self, job: Job) -> rq.Queue:
+        return self._train if job.origin == self._train.name else self._background
+
     def _orphaned(self, job: Job) -> bool:
         """Whether a crash between two of RQ's writes left the job in no list, so that it would never run."""
         signs = [sign.timestamp() for sign in (job.enqueued_at, job.started_at, job.last_heartbeat) if sign]
         if signs and time.time() - max(signs) < ORPHANED_AFTER:
             return False
-        queue = self._train if job.origin == self._train.name else self._background
+        queue = self._queue_of(job)
         listed = job.id in (
             *queue.get_job_ids(),
             *queue.intermediate_queue.get_job_ids(),

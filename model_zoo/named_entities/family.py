@@ -71,9 +71,33 @@ class MiniLMTagger(Family):
         warm_start: Model | None = None,
         seed: int = 0,
         watch: Watch = UNWATCHED,
-        taught: Distillation | None = None,
     ) -> Trained:
         """The seed decides the folds, and of larger recipes the order of texts."""
+        return self._learn(examples, labels, recipe, warm_start, None, seed, watch)
+
+    def distil(
+        self,
+        examples: Sequence[Example],
+        labels: LabelSpace,
+        recipe: Recipe,
+        taught: Distillation,
+        *,
+        seed: int = 0,
+        watch: Watch = UNWATCHED,
+    ) -> Trained:
+        return self._learn(examples, labels, recipe, None, taught if taught.items else None, seed, watch)
+
+    def _learn(
+        self,
+        examples: Sequence[Example],
+        labels: LabelSpace,
+        recipe: Recipe,
+        warm_start: Model | None,
+        taught: Distillation | None,
+        seed: int,
+        watch: Watch,
+    ) -> Trained:
+        """From people alone, or from a teacher, too."""
         known = _checked(examples, labels)
         hyper = settled(recipe)
         tuning = settle(recipe, self.tuning, [field.name for field in fields(Hyperparameters)])
@@ -81,10 +105,9 @@ class MiniLMTagger(Family):
         rungs = rungs_of(recipe, tuning, len(known), len(labels), past.tried_with(recipe))
         if len(known) < LEAST or taught:  # a teacher's answers are learnt by a head alone
             rungs = ()
-        own = None if taught else own
         texts = [read_whole(example.item.input) for example in known]
         first = beginning(watch, MICRO_SHARE) if rungs or own else watch
-        soft = self._soft(taught, labels, first) if taught and taught.items else None
+        soft = self._soft(taught, labels, first) if taught else None
         lesson = Lesson(known, texts, labels, hyper, tuning, seed, soft)
         head, loss, outputs = lesson.micro(self.reader(), first)
         used: dict[str, Hyperparameter] = asdict(hyper)
@@ -111,18 +134,6 @@ class MiniLMTagger(Family):
                 used |= {"name": past.recipe, "tried": past.tried, "gain": round(gain, 4)}
         watch.report(Progress(1.0, f"trained on {len(known)} texts", loss))
         return Trained(made, outputs, loss, used, notes)
-
-    def distil(
-        self,
-        examples: Sequence[Example],
-        labels: LabelSpace,
-        recipe: Recipe,
-        taught: Distillation,
-        *,
-        seed: int = 0,
-        watch: Watch = UNWATCHED,
-    ) -> Trained:
-        return self.train(examples, labels, recipe, seed=seed, watch=watch, taught=taught)
 
     def _soft(self, taught: Distillation, labels: LabelSpace, watch: Watch) -> Soft | None:
         passages = self.reader().read([read_whole(item.input) for item in taught.items], watch)

@@ -81,8 +81,8 @@ def bench(redis_url: str, redis_connection: redis.Redis, tmp_path: Path) -> Iter
     until(lambda: not any(map(is_alive, family)))
 
 
-def until(condition: Callable[[], object], seconds: float = 30.0) -> float:
-    """Wait for `condition`; returns how long it took."""
+def until(condition: Callable[[], object], seconds: float = 90.0) -> float:
+    """Wait for `condition`; returns how long it took. A worker that stands back gets little of a busy machine."""
     begun = time.monotonic()
     while not condition():
         assert time.monotonic() - begun < seconds, "it did not happen in time"

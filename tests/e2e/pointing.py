@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -16,6 +16,7 @@ from tests.e2e.labelling_page import SCREENSHOTS
 from tests.label_studio import TestProject
 from tests.processes import eventually
 
+ASKED = "/interactive-annotating"
 Sent = dict[str, Any]
 """The body of one `/predict` with a context."""
 
@@ -115,9 +116,15 @@ def drag(canvas: Canvas, label: str, area: Area) -> None:
 
 
 def _point(canvas: Canvas, label: str, act: Callable[[], None]) -> None:
-    """Choose `label` and the smart tool, which alone asks anything, and act; on busy cores the page may miss it."""
+    """Choose `label` and the smart tool, which alone asks anything, and act until it was answered.
+
+    On busy cores the page may miss what is done. An answer that is still on its way would be suggested after the one
+    before it was taken over.
+    """
     page = canvas.page
     before = canvas.regions()
+    answered: list[str] = []
+    page.on("requestfinished", lambda request: answered.append(request.url) if ASKED in request.url else None)
     for _ in range(TRIES):
         page.locator(".lsf-label", has_text=label).first.click()
         if not page.locator(".lsf-tool_smart.lsf-tool_active").count():
@@ -126,9 +133,16 @@ def _point(canvas: Canvas, label: str, act: Callable[[], None]) -> None:
         for _ in range(8):
             page.wait_for_timeout(50)
             if canvas.regions() > before:
+                eventually(lambda: _asked_meanwhile(page, answered), lambda: f"an answer to {label}", PATIENCE / 1000)
                 return
         page.keyboard.press("Escape")
     raise AssertionError(f"Pointed {TRIES} times with {label}, and no region came of it.")
+
+
+def _asked_meanwhile(page: Page, answered: Sequence[str]) -> bool:
+    """Playwright tells of requests only while it waits for the page."""
+    page.wait_for_timeout(50)
+    return bool(answered)
 
 
 def accept(page: Page, screenshot: str) -> None:

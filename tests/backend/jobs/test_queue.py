@@ -138,6 +138,14 @@ def test_newer_refresh_drops_the_queued_older_one(queue: Queue) -> None:
     assert [job.id for job in queue.jobs(UID)] == ["refresh-1_1795149789-v2"]
 
 
+def test_refresh_that_a_worker_has_just_taken_is_not_deleted(queue: Queue, redis_connection: redis.Redis) -> None:
+    """Its state is still the one of a job that waits."""
+    older = queue.refresh(UID, "v1")
+    redis_connection.lrem(open_queue("background", redis_connection).key, 1, older.id)
+    queue.refresh(UID, "v2")
+    assert queue.job(older.id).version == "v1"
+
+
 def test_what_a_worker_writes_to_a_deleted_job_hides_no_other(queue: Queue, redis_connection: redis.Redis) -> None:
     """It took the older refresh just as the newer one replaced that."""
     older = queue.refresh(UID, "v1")

@@ -81,14 +81,17 @@ class Control:
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("pictures")
-    for number, size in enumerate(((200, 120), (60, 130))):
-        Image.effect_noise(size, 80).convert("RGB").save(folder / f"{number}.jpg")
+    for number, size in enumerate(((120, 200), (130, 60))):
+        noise = np.random.default_rng(number).normal(128, 80, size).clip(0, 255)
+        Image.fromarray(noise.astype(np.uint8)).convert("RGB").save(folder / f"{number}.jpg")
     return sorted(folder.iterdir())
 
 
 def _captioner(pictures: list[Path], **overrides: Any) -> Control:
     kind = family(default_family(TaskKind.CAPTIONS))
-    given = [CaptionExample(Item(file), Captions((text,))) for file, text in zip([*pictures] * 2, SAID, strict=False)]
+    third = pictures[0].parent / "third.png"  # with two captions of one image, rounding would choose between them
+    Image.open(pictures[0]).rotate(90, expand=True).save(third)
+    given = [CaptionExample(Item(file), Captions((text,))) for file, text in zip([*pictures, third], SAID, strict=True)]
     trained = kind.train(given, LabelSpace(()), Recipe(overrides=overrides))
     post = postprocess_of(kind.task).fit(trained.out_of_fold, [example.captions for example in given], LabelSpace(()))
     return Control(trained.model, post, pictures)
