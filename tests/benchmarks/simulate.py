@@ -92,7 +92,7 @@ TRIALS = {
     "coco_mini": Trial(plain("coco_mini", "coco", COCO), (5, 20), (3,)),
     "seg_pennfudan, as boxes": Trial(pennfudan, (5, 10), (3,)),
     "video_tud_campus": Trial(
-        video, (5, 10, 20, 35, 50, 67), (3, 5), (Dealing.IN_ORDER,), test_fraction=0.05, rounds=True
+        video, (5, 10, 20, 30, 40, 50, 60, 67), (3, 5), (Dealing.IN_ORDER,), test_fraction=0.05, rounds=True
     ),
     "video_tud_campus, nameless": Trial(nameless_video, (5, 10), (3, 5), (Dealing.IN_ORDER,)),
     "seg_pennfudan": Trial(lambda folder: read_set(pennfudan(folder).root, "masks"), (5, 10), (5,)),

@@ -25,7 +25,8 @@ def measure(studio: LabelStudioInstance, backend: Backend, sizes: Sizes) -> list
 def _at(labelled: int, pause: float, studio: LabelStudioInstance, backend: Backend, count: int) -> list[Figure]:
     """Submissions around `labelled` labelled tasks, in two projects that differ in the backend alone.
 
-    Those without are made before and after those with, so that a machine that grows slower is no figure of ours.
+    Those without are made before and after those with, so that a machine that grows slower is no figure of ours, and
+    at the same pace: a Label Studio that did nothing for two seconds answers more slowly than a busy one.
     """
     before = labelled - count // 2
     alone, connected = (
@@ -35,10 +36,10 @@ def _at(labelled: int, pause: float, studio: LabelStudioInstance, backend: Backe
     backend.connect(studio, connected.id)
     backend.learn(connected.uid)
     tasks = alone.unlabelled(count)
-    without = submit_all(alone, tasks[: count // 2], BURST)
+    without = submit_all(alone, tasks[: count // 2], pause)
     with_backend = submit_all(connected, connected.unlabelled(count), pause)
     backend.rest()
-    without += submit_all(alone, tasks[count // 2 :], BURST)
+    without += submit_all(alone, tasks[count // 2 :], pause)
     return _figures(labelled, pause, without, with_backend)
 
 
