@@ -16,8 +16,6 @@ from model_zoo.linear.family import LinearFamily
 from model_zoo.recipes import Recipe
 from model_zoo.region_classification.crops import crops
 from model_zoo.region_classification.model import RegionModel
-from model_zoo.region_classification.passages import passages
-from model_zoo.text_classification.minilm_linear import MiniLMLinear
 from model_zoo.types import (
     Box,
     ClassificationExample,
@@ -99,19 +97,6 @@ class RegionLinearV1(RegionFamily):
 
     def shown(self, source: Input | None, regions: Sequence[Box]) -> list[Item]:
         return crops(source, regions)
-
-
-class SpanLinearV1(RegionFamily):
-    """The same of a text's spans, from what the text encoder makes of each in its surroundings."""
-
-    name: ClassVar[str] = "span_classification/minilm_linear.v1"
-    task: ClassVar[TaskKind] = TaskKind.SPAN_CLASSIFICATION
-    licence: ClassVar[str] = MiniLMLinear.licence
-    weights: ClassVar[tuple[Weights, ...]] = MiniLMLinear.weights
-    classifier: ClassVar[type[LinearFamily]] = MiniLMLinear
-
-    def shown(self, source: Input | None, regions: Sequence[Box]) -> list[Item]:
-        return passages(source, regions)
 
 
 def _joined(example: RemarkExample, rows: Sequence[Output | None]) -> Output | None:

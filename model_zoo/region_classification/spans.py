@@ -1,0 +1,59 @@
+"""Families that say what holds of single spans of a text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from model_zoo.base import Encoder
+from model_zoo.linear.family import LinearFamily
+from model_zoo.linear.fit import Hyperparameters
+from model_zoo.region_classification.family import RegionFamily
+from model_zoo.region_classification.passages import pairs, passages
+from model_zoo.text_classification.minilm import MiniLM
+from model_zoo.text_classification.minilm_linear import MiniLMLinear
+from model_zoo.text_classification.minilm_pair import MiniLMPair
+from model_zoo.types import Box, Input, Item, TaskKind
+from model_zoo.weights import Weights
+
+
+class PairLinear(MiniLMLinear):
+    """Chosen on WNUT17's training texts (`tests.benchmarks.zoo_spans`)."""
+
+    name: ClassVar[str] = "span_classification/minilm_linear.v2"
+    task: ClassVar[TaskKind] = TaskKind.SPAN_CLASSIFICATION
+    encoder_kind: ClassVar[type[Encoder]] = MiniLMPair
+    defaults: ClassVar[Hyperparameters] = Hyperparameters(strength=10.0, shrinkage=0.9, anchor_weight=2.0)
+
+    def encoder(self) -> Encoder:
+        """The process's, on the network that texts are read with."""
+        one = self.runtime.encoder(MiniLM, self.weights_file)
+        return self.runtime.shared((MiniLMPair, self.weights_file), lambda: MiniLMPair(one.located, one=one))
+
+
+class SpanLinearV2(RegionFamily):
+    """What the text encoder makes of a span by itself, and of it in its sentence, side by side: the name of a thing
+    says what it is, and what is said of it only its sentence."""
+
+    name: ClassVar[str] = PairLinear.name
+    task: ClassVar[TaskKind] = TaskKind.SPAN_CLASSIFICATION
+    licence: ClassVar[str] = PairLinear.licence
+    weights: ClassVar[tuple[Weights, ...]] = PairLinear.weights
+    classifier: ClassVar[type[LinearFamily]] = PairLinear
+
+    def shown(self, source: Input | None, regions: Sequence[Box]) -> list[Item]:
+        return pairs(source, regions)
+
+
+class SpanLinearV1(RegionFamily):
+    """One vector of a span and its sentence together, in which the sentence drowns what the span says: for versions
+    that were trained so."""
+
+    name: ClassVar[str] = "span_classification/minilm_linear.v1"
+    task: ClassVar[TaskKind] = TaskKind.SPAN_CLASSIFICATION
+    licence: ClassVar[str] = MiniLMLinear.licence
+    weights: ClassVar[tuple[Weights, ...]] = MiniLMLinear.weights
+    classifier: ClassVar[type[LinearFamily]] = MiniLMLinear
+
+    def shown(self, source: Input | None, regions: Sequence[Box]) -> list[Item]:
+        return passages(source, regions)
