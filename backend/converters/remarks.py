@@ -12,7 +12,7 @@ from backend.converters.geometry import WHOLE, clip, is_number, read_rectangle, 
 from backend.converters.polygon_labels import PolygonLabelsConverter
 from backend.labelstudio.config import Control
 from model_zoo.masks import box_around
-from model_zoo.types import Box, Labels, Mask, Remark, Remarks
+from model_zoo.types import Box, Labels, Mask, Place, Remark, Remarks, Span
 
 NEAR = 4.0
 """Percent of the image on each side of a point that are looked at: a point has no extent of its own."""
@@ -28,16 +28,15 @@ def remarks_of(
         if isinstance(region, Mapping) and region.get("from_name") == control.name:
             said.setdefault(region.get("id"), []).append(region)
     found = []
-    for region, box in places_of(control, result):
+    for region, place in places_of(control, result):
         labels = chosen(said.get(region.get("id"), []))
         if labels is not None:
-            found.append(Remark(box, tuple(sorted(labels))))
+            found.append(Remark(place, tuple(sorted(labels))))
     return tuple(found) or None
 
 
-def places_of(control: Control, regions: Sequence[Any]) -> Iterator[tuple[Mapping[str, Any], Box]]:
-    """The regions that `control` is about, with the boxes around them as of `RegionItem`. Those that cannot be
-    read are left out."""
+def places_of(control: Control, regions: Sequence[Any]) -> Iterator[tuple[Mapping[str, Any], Place]]:
+    """The regions that `control` is about, with where they are. Those that cannot be read are left out."""
     wanted = {name.strip() for name in control.attributes.get("whenlabelvalue", "").split(",")} - {""}
     named: dict[Any, set[str]] = {}
     for region in regions:
@@ -47,9 +46,9 @@ def places_of(control: Control, regions: Sequence[Any]) -> Iterator[tuple[Mappin
         if not isinstance(region, Mapping):
             continue
         parent = next((other for other in control.about if region.get("from_name") == other.name), None)
-        box = _AROUND[parent.tag](region) if parent is not None else None
-        if box is not None and (not wanted or wanted & named[region.get("id")]):
-            yield region, box
+        place = _PLACES[parent.tag](region) if parent is not None else None
+        if place is not None and (not wanted or wanted & named[region.get("id")]):
+            yield region, place
 
 
 def _labels(region: Mapping[str, Any]) -> list[str]:
@@ -71,12 +70,12 @@ def _around_point(region: Mapping[str, Any]) -> Box | None:
     return clip(Box(x - NEAR, y - NEAR, x + NEAR, y + NEAR, ""), WHOLE, WHOLE)
 
 
-def _around_span(region: Mapping[str, Any]) -> Box | None:
+def _span(region: Mapping[str, Any]) -> Span | None:
     value = region.get("value")
     start, end = (value.get("start"), value.get("end")) if isinstance(value, Mapping) else (None, None)
     if not isinstance(start, int) or not isinstance(end, int) or not 0 <= start < end:
         return None
-    return Box(start, 0, end, 1, "")
+    return Span(start, end, "")
 
 
 def _around_mask(read: Callable[[Mapping[str, Any], str], Mask | None]) -> Callable[[Mapping[str, Any]], Box | None]:
@@ -87,7 +86,7 @@ def _around_mask(read: Callable[[Mapping[str, Any], str], Mask | None]) -> Calla
     return around
 
 
-_AROUND: Mapping[str, Callable[[Mapping[str, Any]], Box | None]] = {
+_PLACES: Mapping[str, Callable[[Mapping[str, Any]], Place | None]] = {
     "RectangleLabels": _around_rectangle,
     "Rectangle": _around_rectangle,
     "KeyPointLabels": _around_point,
@@ -95,6 +94,6 @@ _AROUND: Mapping[str, Callable[[Mapping[str, Any]], Box | None]] = {
     "PolygonLabels": _around_mask(PolygonLabelsConverter().read),
     "BitmaskLabels": _around_mask(BitmaskLabelsConverter().read),
     "EllipseLabels": _around_mask(EllipseLabelsConverter().read),
-    "Labels": _around_span,
+    "Labels": _span,
 }
-"""The box around a region, by the control tag that marks it."""
+"""Where a region is, by the control tag that marks it."""

@@ -20,6 +20,7 @@ from backend.store.records import Annotation, Record
 from model_zoo.masks import part_of
 from model_zoo.targets import all_of, objects_of, some_of
 from model_zoo.types import (
+    Box,
     Captions,
     Item,
     Keypoint,
@@ -107,8 +108,8 @@ def _remarks(target: Remarks, annotation: Annotation) -> tuple[Any, dict[str, An
     """What is said of each region, with its box; the format has none of its own."""
     width, height = _size(annotation.result)
     said = []
-    for remark in target:
-        left, top, right, bottom = (round(value) for value in in_pixels(remark.box, width, height).corners)
+    for remark, place in zip(target, all_of(Box, tuple(remark.place for remark in target)), strict=True):
+        left, top, right, bottom = (round(value) for value in in_pixels(place, width, height).corners)
         box = {"left": left, "top": top, "width": right - left, "height": bottom - top}
         said.append({**box, "labels": list(remark.labels)})
     return said, {"type": "prelabel/regions"}
@@ -116,9 +117,10 @@ def _remarks(target: Remarks, annotation: Annotation) -> tuple[Any, dict[str, An
 
 def _said(target: Remarks) -> tuple[Any, dict[str, Any]]:
     """What is said of each span, with its place in characters."""
+    spans = all_of(Span, tuple(remark.place for remark in target))
     said = [
-        {"startOffset": int(one.box.left), "endOffset": int(one.box.right), "labels": list(one.labels)}
-        for one in target
+        {"startOffset": span.start, "endOffset": span.end, "labels": list(remark.labels)}
+        for remark, span in zip(target, spans, strict=True)
     ]
     return said, {"type": "prelabel/spans"}
 

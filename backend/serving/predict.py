@@ -195,7 +195,7 @@ def _asked(control: Control, draft: TaskDraft, item: Item) -> Item:
         if other.name in draft.decisions
         for region in regions_of(other, draft.decisions[other.name], data_of(draft.task), key="")
     ]
-    return RegionItem(item.input, item.features, item.others, tuple(box for _, box in places_of(control, drawn)))
+    return RegionItem(item.input, item.features, item.others, tuple(place for _, place in places_of(control, drawn)))
 
 
 def served(config: LabellingConfig, version: LoadedVersion) -> Iterator[tuple[Control, LoadedControl]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 from model_zoo.base import Encoder
@@ -10,10 +9,11 @@ from model_zoo.linear.family import LinearFamily
 from model_zoo.linear.fit import Hyperparameters
 from model_zoo.region_classification.family import RegionFamily
 from model_zoo.region_classification.passages import pairs, passages
+from model_zoo.targets import all_of
 from model_zoo.text_classification.minilm import MiniLM
 from model_zoo.text_classification.minilm_linear import MiniLMLinear
 from model_zoo.text_classification.minilm_pair import MiniLMPair
-from model_zoo.types import Box, Input, Item, TaskKind
+from model_zoo.types import Input, Item, Places, Span, TaskKind
 from model_zoo.weights import Weights
 
 
@@ -41,8 +41,8 @@ class SpanLinearV2(RegionFamily):
     weights: ClassVar[tuple[Weights, ...]] = PairLinear.weights
     classifier: ClassVar[type[LinearFamily]] = PairLinear
 
-    def shown(self, source: Input | None, regions: Sequence[Box]) -> list[Item]:
-        return pairs(source, regions)
+    def shown(self, source: Input | None, regions: Places) -> list[Item]:
+        return pairs(source, all_of(Span, regions))
 
 
 class SpanLinearV1(RegionFamily):
@@ -55,5 +55,5 @@ class SpanLinearV1(RegionFamily):
     weights: ClassVar[tuple[Weights, ...]] = MiniLMLinear.weights
     classifier: ClassVar[type[LinearFamily]] = MiniLMLinear
 
-    def shown(self, source: Input | None, regions: Sequence[Box]) -> list[Item]:
-        return passages(source, regions)
+    def shown(self, source: Input | None, regions: Places) -> list[Item]:
+        return passages(source, all_of(Span, regions))

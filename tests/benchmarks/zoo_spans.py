@@ -20,7 +20,7 @@ from model_zoo.postprocess import RegionPostprocess
 from model_zoo.recipes import Recipe
 from model_zoo.registry import default_family, family
 from model_zoo.text_classification.minilm_linear import MiniLMLinear
-from model_zoo.types import Box, LabelSpace, RegionItem, Remark, RemarkExample, TaskKind
+from model_zoo.types import LabelSpace, RegionItem, Remark, RemarkExample, Span, TaskKind
 from tests.benchmarks.forms import serving_costs
 from tests.benchmarks.zoo_draws import costing, network_on_disk, on_disk, tried
 from tests.benchmarks.zoo_entities import read
@@ -29,16 +29,14 @@ from tests.benchmarks.zoo_rows import Row, Trial
 COUNTS = (20, 100, 400)
 MEASURES = ("macro_f1", "accuracy")
 
-Marked = tuple[str, Box, str]
+Marked = tuple[str, Span, str]
 """A text, a span in it, and what that is."""
 
 
 def marked(name: str) -> list[Marked]:
     """The entities of one file of the set."""
     return [
-        (str(one.item.input), Box(span.start, 0, span.end, 1, ""), span.label)
-        for one in read(name)
-        for span in one.spans
+        (str(one.item.input), Span(span.start, span.end, ""), span.label) for one in read(name) for span in one.spans
     ]
 
 
@@ -48,7 +46,7 @@ def examples(rows: Sequence[Marked]) -> list[RemarkExample]:
     for text, place, label in rows:
         remarks[text].append(Remark(place, (label,)))
     return [
-        RemarkExample(RegionItem(text, regions=tuple(one.box for one in said)), tuple(said))
+        RemarkExample(RegionItem(text, regions=tuple(one.place for one in said)), tuple(said))
         for text, said in remarks.items()
     ]
 
@@ -102,7 +100,7 @@ def _split(quick: bool) -> tuple[list[Marked], list[Marked], LabelSpace]:
 
 def _itself(row: Marked) -> str:
     text, place, _ = row
-    return text[int(place.left) : int(place.right)]
+    return text[place.start : place.end]
 
 
 def _judged(said: Sequence[tuple[str, ...]], true: Sequence[tuple[str, ...]], labels: LabelSpace) -> dict[str, float]:

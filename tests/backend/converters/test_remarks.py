@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from backend.converters import CONVERTERS, regions_of
 from backend.labelstudio.config import Control, LabellingConfig, parse_config
 from model_zoo.postprocess import RegionDecision
-from model_zoo.types import Box, Remark, TaskKind
+from model_zoo.types import Box, Place, Remark, Span, TaskKind
 
 SAYS = {
     "Choices": '<Choices name="says" toName="image" {}><Choice value="new"/><Choice value="öld &amp; red"/></Choices>',
@@ -51,8 +51,8 @@ def said(of: dict[str, Any], *names: str) -> dict[str, Any]:
     return {**of, "from_name": "says", "type": "choices", "value": value}
 
 
-def decision(*remarks: tuple[Box, tuple[str, ...]]) -> RegionDecision:
-    found = tuple(Remark(box, names) for box, names in remarks)
+def decision(*remarks: tuple[Place, tuple[str, ...]]) -> RegionDecision:
+    found = tuple(Remark(place, names) for place, names in remarks)
     return RegionDecision(found, (0.9,) * len(found), np.zeros(2, np.float32), 0.1)
 
 
@@ -114,7 +114,7 @@ def test_what_is_said_of_spans_is_read_again(places: list[tuple[int, int, int]])
     said = decision(*[(ANY, names[which]) for _, _, which in places])
     written = regions_of(control, said, {}, key="1:v1", drawn=drawn)
     decoded: Any = CONVERTERS["Choices"].decode(control, [*drawn, *written])
-    wanted = [Remark(Box(a, 0, a + b, 1, ""), names[which]) for a, b, which in places if names[which]]
+    wanted = [Remark(Span(a, a + b, ""), names[which]) for a, b, which in places if names[which]]
     assert list(decoded or ()) == wanted
     assert all("text" in region["value"] and "labels" not in region["value"] for region in written)
 
@@ -169,7 +169,7 @@ class TestDecode:
         assert config(marks=marks).validate({"result": [shape, written], "score": 0.5}) == []
         found: Any = CONVERTERS["Choices"].decode(control, [shape, written])
         assert found[0].labels == ("new",)
-        assert found[0].box.corners == pytest.approx((10, 20, 20, 50), abs=12)
+        assert found[0].place.corners == pytest.approx((10, 20, 20, 50), abs=12)
 
     def test_a_rectangle_with_its_labels_apart(self) -> None:
         control = asked(marks="Rectangle")

@@ -35,7 +35,7 @@ from model_zoo.base import Watch
 from model_zoo.errors import Cancelled
 from model_zoo.object_detection.family import ORIENTED, YoloV1
 from model_zoo.postprocess import postprocess_of
-from model_zoo.types import Item, TaskKind
+from model_zoo.types import Item, Span, TaskKind
 from tests.model_zoo.named_entities import sentences
 from tests.model_zoo.region_classification import moods
 from tests.model_zoo.semantic_segmentation import landscapes
@@ -112,7 +112,8 @@ def mood_records() -> list[Record]:
     for number, one in enumerate(moods.examples()):
         result: list[dict[str, Any]] = []
         for at, remark in enumerate(one.remarks):
-            place = {"start": int(remark.box.left), "end": int(remark.box.right)}
+            assert isinstance(remark.place, Span)
+            place = {"start": remark.place.start, "end": remark.place.end}
             shared = {"id": f"who{at}", "to_name": "text"}
             who = {"from_name": "who", "type": "labels", "value": {**place, "labels": ["person"]}}
             said = {"from_name": "is", "type": "choices", "value": {**place, "choices": list(remark.labels)}}

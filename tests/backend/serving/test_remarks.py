@@ -24,7 +24,8 @@ from model_zoo.base import Model
 from model_zoo.postprocess import DetectionPostprocess, EntityPostprocess, RegionPostprocess
 from model_zoo.recipes import Recipe
 from model_zoo.registry import default_family, family
-from model_zoo.types import DetectionOutput, EntityOutput, FloatArray, Item, LabelSpace, Output, TaskKind
+from model_zoo.targets import all_of
+from model_zoo.types import Box, DetectionOutput, EntityOutput, FloatArray, Item, LabelSpace, Output, Span, TaskKind
 from tests.model_zoo.region_classification import moods
 from tests.model_zoo.region_classification.stickers import LABELS, example, examples
 
@@ -87,7 +88,7 @@ def test_each_box_that_is_found_has_its_choice(inputs: InputReader, says: Loaded
     Image.fromarray(picture.item.input).save(buffer, "PNG")
     task = {"id": 7, "data": {"image": f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"}}
     size = (picture.item.input.shape[1], picture.item.input.shape[0])
-    found = boxes_of(size, *(remark.box.corners for remark in picture.remarks))
+    found = boxes_of(size, *(box.corners for box in all_of(Box, tuple(one.place for one in picture.remarks))))
     version = LoadedVersion("v4", {"boxes": found, "print": says})
     predictor = Predictor(inputs, RolePolicy())
     (prediction,) = predictor.predict(CONFIG, version, [task], time.monotonic() + 60)
@@ -123,9 +124,12 @@ class Reads(Finds):
 
     labels = LabelSpace(("person",))
 
+    def __init__(self, spans: Sequence[Span]) -> None:
+        self._spans = np.array([(span.start, span.end) for span in spans], np.int64)
+
     def predict(self, items: Sequence[Item]) -> list[Output]:
-        places = self._boxes[:, [0, 2]].astype(np.int64)
-        return [EntityOutput(str(item.input), places, np.full((len(places), 1), 0.9, np.float32)) for item in items]
+        sure = np.full((len(self._spans), 1), 0.9, np.float32)
+        return [EntityOutput(str(item.input), self._spans, sure) for item in items]
 
 
 def test_each_span_that_is_found_has_its_choice(inputs: InputReader) -> None:
@@ -133,9 +137,9 @@ def test_each_span_that_is_found_has_its_choice(inputs: InputReader) -> None:
     chosen = family(default_family(TaskKind.SPAN_CLASSIFICATION))
     trained = chosen.train(moods.examples(), space, Recipe())
     says = LoadedControl("is", chosen, trained.model, RegionPostprocess.uncalibrated(space))
-    places = np.array([remark.box.corners for remark in text.remarks], np.float32)
+    spans = all_of(Span, tuple(remark.place for remark in text.remarks))
     entities = family(default_family(TaskKind.NAMED_ENTITIES))
-    who = LoadedControl("who", entities, Reads(places, (0, 0)), EntityPostprocess.uncalibrated(Reads.labels))
+    who = LoadedControl("who", entities, Reads(spans), EntityPostprocess.uncalibrated(Reads.labels))
     version = LoadedVersion("v4", {"who": who, "is": says})
     task = {"id": 7, "data": {"text": text.item.input}}
     (prediction,) = Predictor(inputs, RolePolicy()).predict(MOODS, version, [task], time.monotonic() + 60)
