@@ -40,7 +40,7 @@ class RemarkEvaluation:
     def measure(
         self, outputs: Sequence[Output], truths: Sequence[Target], postprocess: Postprocess, labels: LabelSpace
     ) -> dict[str, float]:
-        """The figures of a classification, `items` being regions; their intervals are of images or texts drawn again."""
+        """The figures of a classification, `items` being regions; their intervals are of tasks drawn again."""
         if len(outputs) != len(truths):
             raise ValueError(f"Got {len(outputs)} outputs and {len(truths)} truths; wanted as many of each.")
         if not isinstance(postprocess, RegionPostprocess):

@@ -94,13 +94,12 @@ def _written(control: Control, target: Target, record: Record, annotation: Annot
         return list(target.texts), {"type": "prelabel/captions"}  # the format has none of its own
     if isinstance(target, frozenset):
         return _labels(control, target)
-    if kind is TaskKind.NAMED_ENTITIES:
-        return _spans(control, target, record)
+    if kind in (TaskKind.NAMED_ENTITIES, TaskKind.SPAN_CLASSIFICATION):
+        return (_spans if kind is TaskKind.NAMED_ENTITIES else _said)(control, target, record)
     if kind is TaskKind.KEYPOINTS:
         return _poses(control, all_of(Pose, target), annotation)
-    if kind in (TaskKind.REGION_CLASSIFICATION, TaskKind.SPAN_CLASSIFICATION):
-        remarks = all_of(Remark, target)
-        return _remarks(remarks, annotation) if kind is TaskKind.REGION_CLASSIFICATION else _said(remarks)
+    if kind is TaskKind.REGION_CLASSIFICATION:
+        return _remarks(all_of(Remark, target), annotation)
     return _objects(control, objects_of(target), annotation)
 
 
@@ -115,12 +114,16 @@ def _remarks(target: Remarks, annotation: Annotation) -> tuple[Any, dict[str, An
     return said, {"type": "prelabel/regions"}
 
 
-def _said(target: Remarks) -> tuple[Any, dict[str, Any]]:
-    """What is said of each span, with its place in characters."""
-    spans = all_of(Span, tuple(remark.place for remark in target))
+def _said(control: Control, target: Target, record: Record) -> tuple[Any, dict[str, Any]]:
+    """What is said of each span, with its place in characters of the text as models see it."""
+    converter = CONVERTERS[control.tag]
+    # In texts that have to be fetched, people's places are those already.
+    placed = target if control.fetched else converter.target(target, Item(converter.input_of(control, record.data)))
+    remarks = all_of(Remark, placed)
+    spans = all_of(Span, tuple(remark.place for remark in remarks))
     said = [
         {"startOffset": span.start, "endOffset": span.end, "labels": list(remark.labels)}
-        for remark, span in zip(target, spans, strict=True)
+        for remark, span in zip(remarks, spans, strict=True)
     ]
     return said, {"type": "prelabel/spans"}
 

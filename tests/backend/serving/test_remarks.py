@@ -113,10 +113,17 @@ def test_each_box_that_is_found_has_its_choice(inputs: InputReader, says: Loaded
     exercise(alone)
 
 
-MOODS = parse_config(
-    '<View><Text name="text" value="$text"/><Labels name="who" toName="text"><Label value="person"/></Labels>'
-    '<Choices name="is" toName="text" perRegion="true"><Choice value="glad"/><Choice value="angry"/></Choices></View>'
+MOODS = (
+    '<View>{}<Choices name="is" toName="text" perRegion="true"><Choice value="glad"/><Choice value="angry"/></Choices>'
+    "</View>"
 )
+MARKED = {
+    "Text": '<Text name="text" value="$text"/><Labels name="who" toName="text"><Label value="person"/></Labels>',
+    "HyperText": '<HyperText name="text" value="$html"/><HyperTextLabels name="who" toName="text">'
+    '<Label value="person"/></HyperTextLabels>',
+    "Paragraphs": '<Paragraphs name="text" value="$turns" textKey="said"/><ParagraphLabels name="who" toName="text">'
+    '<Label value="person"/></ParagraphLabels>',
+}
 
 
 class Reads(Finds):
@@ -132,20 +139,36 @@ class Reads(Finds):
         return [EntityOutput(str(item.input), self._spans, sure) for item in items]
 
 
-def test_each_span_that_is_found_has_its_choice(inputs: InputReader) -> None:
-    space, text = LabelSpace(moods.LABELS), moods.example(50, ("angry", "glad", "angry"))
+@pytest.fixture(scope="module")
+def mood() -> LoadedControl:
+    space = LabelSpace(moods.LABELS)
     chosen = family(default_family(TaskKind.SPAN_CLASSIFICATION))
     trained = chosen.train(moods.examples(), space, Recipe())
-    says = LoadedControl("is", chosen, trained.model, RegionPostprocess.uncalibrated(space))
+    return LoadedControl("is", chosen, trained.model, RegionPostprocess.uncalibrated(space))
+
+
+@pytest.mark.parametrize("shown", MARKED)
+def test_each_span_that_is_found_has_its_choice(inputs: InputReader, mood: LoadedControl, shown: str) -> None:
+    config, text = parse_config(MOODS.format(MARKED[shown])), moods.example(50, ("angry", "glad", "angry"))
+    whole = str(text.item.input)
+    turns = [{"said": f"{sentence}."} for sentence in whole.removesuffix(". ").split(". ")]
     spans = all_of(Span, tuple(remark.place for remark in text.remarks))
     entities = family(default_family(TaskKind.NAMED_ENTITIES))
     who = LoadedControl("who", entities, Reads(spans), EntityPostprocess.uncalibrated(Reads.labels))
-    version = LoadedVersion("v4", {"who": who, "is": says})
-    task = {"id": 7, "data": {"text": text.item.input}}
-    (prediction,) = Predictor(inputs, RolePolicy()).predict(MOODS, version, [task], time.monotonic() + 60)
+    version = LoadedVersion("v4", {"who": who, "is": mood})
+    task = {"id": 7, "data": {"text": whole, "html": f"<div>{whole}</div>", "turns": turns}}
+    (prediction,) = Predictor(inputs, RolePolicy()).predict(config, version, [task], time.monotonic() + 60)
     assert prediction.problems == ()
-    assert MOODS.validate(prediction.as_dict()) == []
-    control = MOODS.control("is")
+    assert config.validate(prediction.as_dict()) == []
+    marked, said = ([one for one in prediction.result if one["from_name"] == name] for name in ("who", "is"))
+    assert [one["id"] for one in said] == [one["id"] for one in marked]
+    for one, other in zip(said, marked, strict=True):
+        place = {name: part for name, part in other["value"].items() if name != other["type"]}
+        assert {**one["value"], **place} == one["value"]
+    control = config.control("is")
     assert control is not None
-    assert CONVERTERS["Choices"].decode(control, prediction.result) == text.remarks
-    exercise(LoadedVersion("v4", {"is": says}))
+    item = inputs.read(control, task)
+    decoded = CONVERTERS["Choices"].decode(control, prediction.result)
+    assert decoded is not None
+    assert CONVERTERS["Choices"].target(decoded, Item(item)) == text.remarks
+    exercise(LoadedVersion("v4", {"is": mood}))
