@@ -122,6 +122,29 @@ def mood_records() -> list[Record]:
     return made
 
 
+TURNS_CONFIG = MOODS_CONFIG.replace("Labels", "ParagraphLabels").replace(
+    '<Text name="text" value="$text"/>', '<Paragraphs name="text" value="$turns"/>'
+)
+
+
+def turn_records() -> list[Record]:
+    """The same people, each sentence being a turn of a dialogue."""
+    made = []
+    for number, one in enumerate(mood_records()):
+        text, result = str(one.data["text"]), []
+        for said in one.annotations[0].result:
+            place = said["value"]
+            before = text[: place["start"]]
+            turn, begin = str(before.count(". ")), before.rfind(". ") + 2 if ". " in before else 0
+            value = {"start": turn, "end": turn}
+            value |= {f"{side}Offset": place[side] - begin for side in ("start", "end")}
+            name = {"labels": "paragraphlabels"}.get(said["type"], said["type"])
+            result.append({**said, "type": name, "value": {**value, name: place[said["type"]]}})
+        turns = [{"text": f"{sentence}."} for sentence in text.removesuffix(". ").split(". ")]
+        made.append(record(number, {"turns": turns}, result))
+    return made
+
+
 ENTITIES_CONFIG = (
     '<View><Text name="text" value="$text"/><Labels name="what" toName="text">'
     + "".join(f'<Label value="{name}"/>' for name in sentences.LABELS)
@@ -283,6 +306,9 @@ CASES = [
     ),
     pytest.param(
         Case(MOODS_CONFIG, mood_records, {}, frozenset({"out_of_fold_accuracy", "examples"})), id="span_classification"
+    ),
+    pytest.param(
+        Case(TURNS_CONFIG, turn_records, {}, frozenset({"out_of_fold_accuracy", "examples"})), id="spans_of_dialogues"
     ),
     pytest.param(
         Case(
