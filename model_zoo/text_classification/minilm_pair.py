@@ -12,7 +12,7 @@ from model_zoo.base import UNWATCHED, Watch
 from model_zoo.programs.program import Array, Program
 from model_zoo.text_classification.body import TextBody
 from model_zoo.text_classification.minilm import TAIL, MiniLM
-from model_zoo.texts import PASSAGE, read_text
+from model_zoo.texts import read_text, two_passages
 from model_zoo.tuning.effort import Check
 from model_zoo.tuning.encoder import Body, Tensors, TunableEncoder
 from model_zoo.tuning.hyperparameters import FEW_SHOT, Cost, Tuning
@@ -28,7 +28,9 @@ class MiniLMPair(TunableEncoder):
     second ones. `PASSAGE` stands between the two; a text without one is both."""
 
     architecture: ClassVar[str] = "minilm_l6_v2_pair.v1"
-    dimensions: ClassVar[int] = 2 * MiniLM.dimensions
+    passages: ClassVar[int] = 2
+    dimensions: ClassVar[int] = passages * MiniLM.dimensions
+    tokens: ClassVar[int] = MiniLM.tokens
     at_once: ClassVar[int] = MiniLM.at_once
     weights: ClassVar[Weights] = MiniLM.weights
     usual: ClassVar[Tuning] = MiniLM.usual
@@ -49,7 +51,7 @@ class MiniLMPair(TunableEncoder):
 
     def encode(self, inputs: Sequence[Input | None], watch: Watch = UNWATCHED) -> FloatArray:
         """Features of shape (inputs, 768). A passage that comes more than once is read once."""
-        pairs = [passages_of(value) for value in inputs]
+        pairs = [two_passages(value) for value in inputs]
         texts = {text: row for row, text in enumerate(dict.fromkeys(text for pair in pairs for text in pair))}
         rows = self._one.encode(list(texts), watch)
         places = np.array([[texts[text] for text in pair] for pair in pairs], np.int64).reshape(-1, 2)
@@ -64,7 +66,7 @@ class PairBody(TextBody):
     """What is kept of a text are the two arrays of its passages."""
 
     def below(self, views: Sequence[Any], check: Check) -> list[Array]:
-        rows = iter(super().below([text for view in views for text in passages_of(view)], check))
+        rows = iter(super().below([text for view in views for text in two_passages(view)], check))
         pairs: list[Array] = []
         for first, second in zip(rows, rows, strict=True):
             pair = np.empty(2, np.object_)
@@ -76,9 +78,3 @@ class PairBody(TextBody):
         """As `MiniLMPair.encode`."""
         features = super().above([passage for pair in kept for passage in pair])
         return features.reshape(len(kept), -1) / sqrt(2)
-
-
-def passages_of(value: Input | None) -> tuple[str, str]:
-    """The two passages of a text. Raises `UnreadableInput`."""
-    first, between, second = read_text(value).partition(PASSAGE)
-    return first, second if between else first

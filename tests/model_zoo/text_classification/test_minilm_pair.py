@@ -9,8 +9,8 @@ from model_zoo.base import Watch
 from model_zoo.errors import Cancelled, UnreadableInput
 from model_zoo.runtime import shared_runtime
 from model_zoo.text_classification.minilm import MiniLM
-from model_zoo.text_classification.minilm_pair import MiniLMPair, passages_of
-from model_zoo.texts import PASSAGE
+from model_zoo.text_classification.minilm_pair import MiniLMPair
+from model_zoo.texts import PASSAGE, two_passages
 from model_zoo.tuning.hyperparameters import FEW_SHOT
 
 FIRST = ["Rome", "", "Rome", "日本 🙂"]
@@ -36,8 +36,8 @@ def test_both_passages_stand_side_by_side(one: MiniLM, pair: MiniLMPair) -> None
     assert features.dtype == np.float32
     assert pair.encode([]).shape == (0, MiniLMPair.dimensions)
     np.testing.assert_allclose(pair.encode(["Rome"]), features[2:3], atol=1e-5)
-    assert passages_of(f"a{PASSAGE}b{PASSAGE}c") == ("a", f"b{PASSAGE}c")
-    assert passages_of(f"a{PASSAGE}") == ("a", "")
+    assert two_passages(f"a{PASSAGE}b{PASSAGE}c") == ("a", f"b{PASSAGE}c")
+    assert two_passages(f"a{PASSAGE}") == ("a", "")
 
 
 def test_the_network_is_the_one_that_reads_single_texts(one: MiniLM, pair: MiniLMPair) -> None:
