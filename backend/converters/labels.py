@@ -28,8 +28,6 @@ class LabelsConverter:
     tag: ClassVar[str] = "Labels"
     type: ClassVar[str] = "labels"
     """The regions' type, and the key of their label names."""
-    span: ClassVar[type[Span]] = Span
-    """What is decoded."""
     may_be_empty: ClassVar[bool] = True
 
     def kind(self, control: Control) -> TaskKind | None:
@@ -63,7 +61,7 @@ class LabelsConverter:
         """Where a region of the control's object is, without a label; None where that cannot be read."""
         value = region.get("value")
         place = _READ[control.object_tag](value) if isinstance(value, Mapping) else None
-        return self.span(*place, "") if place is not None else None
+        return self._span(place) if place is not None else None
 
     def target(self, decoded: Target, item: Item) -> Spans:
         """The decoded spans in characters of the item's text."""
@@ -108,6 +106,10 @@ class LabelsConverter:
             return {"start": start, "end": end}
         # Where the editor finds no such path, it goes by the global offsets.
         return {"start": "", "end": "", "startOffset": 0, "endOffset": 0, "globalOffsets": {"start": start, "end": end}}
+
+    def _span(self, place: Place) -> Span:
+        """What is decoded of a place, without a label."""
+        return Span(*place, "")
 
     def _labelled(self, control: Control, value: Mapping[str, Any], span: Span, report: Report) -> Iterator[Span]:
         names = list(names_in(value, self.type))

@@ -19,7 +19,6 @@ class ParagraphLabelsConverter(LabelsConverter):
 
     tag: ClassVar[str] = "ParagraphLabels"
     type: ClassVar[str] = "paragraphlabels"
-    span: ClassVar[type[Span]] = DialogueSpan
 
     def input_of(self, control: Control, data: Mapping[str, Any]) -> str:
         turns = data.get(control.data_key)
@@ -39,3 +38,6 @@ class ParagraphLabelsConverter(LabelsConverter):
 
     def _place(self, control: Control, text: str, place: Place) -> dict[str, Any]:
         return write_paragraphs(text, place)
+
+    def _span(self, place: Place) -> Span:
+        return DialogueSpan(*place, "")

@@ -87,7 +87,7 @@ def test_a_span_is_read_by_itself_and_in_its_sentence() -> None:
     (across,) = pairs(f"a b{PASSAGE}c d", [Span(2, 5, "")])
     assert across.input == f"b\nc{PASSAGE}b\nc : a b\nc d"
     (long,) = pairs(f"so {'x' * 9000} it goes", [Span(3, 9003, "")])
-    assert len(read_text(long.input)) == 2 * LONGEST + len(PASSAGE + " : so  it goes")
+    assert len(read_text(long.input)) == 3 * LONGEST + len(PASSAGE + " : so  it goes")
     assert pairs(None, []) == []
 
 
