@@ -167,8 +167,8 @@ def _remarker(pictures: list[Path]) -> Control:
     return Control(trained.model, post, asked, items)
 
 
-def _judge_of_spans(name: str) -> Control:
-    kind, labels = family(name), LabelSpace((*moods.LABELS, "never"))
+def _judge_of_spans() -> Control:
+    kind, labels = family(default_family(TaskKind.SPAN_CLASSIFICATION)), LabelSpace((*moods.LABELS, "never"))
     given = moods.examples()
     trained = kind.train(given, labels, Recipe())
     post = postprocess_of(kind.task).fit(trained.out_of_fold, [example.remarks for example in given], labels)
@@ -212,8 +212,7 @@ def _controls(pictures: list[Path]) -> Mapping[str, Control]:
         "turned": _turned(pictures),
         "map": _mapper(pictures),
         "remarks": _remarker(pictures),
-        "spoken": _judge_of_spans(default_family(TaskKind.SPAN_CLASSIFICATION)),
-        "spoken before": _judge_of_spans("span_classification/minilm_linear.v1"),
+        "spoken": _judge_of_spans(),
     }
 
 
