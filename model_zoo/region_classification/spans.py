@@ -18,12 +18,16 @@ from model_zoo.weights import Weights
 
 
 class PairLinear(MiniLMLinear):
-    """Chosen on WNUT17's training texts (`tests.benchmarks.zoo_spans`)."""
+    """Chosen on WNUT17's training texts, types of entities being the labels, by the macro-F1 of the other spans after
+    20, 100 and 400, six draws of each: 0.403, 0.526 and 0.643, where the vector of the span alone gives 0.415, 0.517
+    and 0.614. With names that count as two examples it is 0.388, 0.518 and 0.642, then 0.380, 0.507 and 0.638 with a
+    shrinkage of 0.9, and 0.382, 0.519 and 0.636 with a strength of 10. Names that count as eight do better still with
+    few spans, but names of other labels may say less."""
 
     name: ClassVar[str] = "span_classification/minilm_linear.v2"
     task: ClassVar[TaskKind] = TaskKind.SPAN_CLASSIFICATION
     encoder_kind: ClassVar[type[Encoder]] = MiniLMPair
-    defaults: ClassVar[Hyperparameters] = Hyperparameters(strength=10.0, shrinkage=0.9, anchor_weight=2.0)
+    defaults: ClassVar[Hyperparameters] = Hyperparameters(strength=3.0, shrinkage=1.0, anchor_weight=4.0)
 
     def encoder(self) -> Encoder:
         """The process's, on the network that texts are read with."""
