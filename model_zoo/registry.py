@@ -18,7 +18,8 @@ from model_zoo.keypoints.family import YoloPoseV1
 from model_zoo.named_entities.family import MiniLMTagger
 from model_zoo.object_detection.family import YoloV1, YoloV3Tiny
 from model_zoo.oriented_detection.family import YoloObbV1
-from model_zoo.region_classification.family import RegionLinearV1, SpanLinearV1
+from model_zoo.region_classification.family import RegionLinearV1
+from model_zoo.region_classification.spans import SpanLinearV1, SpanLinearV2
 from model_zoo.runtime import shared_runtime
 from model_zoo.semantic_segmentation.family import UnetLite0
 from model_zoo.text_classification.minilm_linear import MiniLMLinear
@@ -37,6 +38,7 @@ FAMILIES: tuple[type[Family], ...] = (
     YoloPoseV1,
     MiniLMTagger,
     RegionLinearV1,
+    SpanLinearV2,
     SpanLinearV1,
     ShowAndTell,
 )

@@ -19,6 +19,7 @@ from model_zoo.types import (
     Item,
     Mask,
     Objects,
+    Places,
     Pose,
     PoseExample,
     RegionItem,
@@ -46,8 +47,8 @@ def example(kind: TaskKind, item: Item, target: Target) -> Example:
 def asking(item: Item, target: Target) -> Item:
     """The item as it is asked about: with the regions that the target speaks of, where it speaks of such alone."""
     remarks = some_of(Remark, target)
-    boxes = tuple(remark.box for remark in remarks)
-    return RegionItem(item.input, item.features, item.others, boxes) if remarks else item
+    places = tuple(remark.place for remark in remarks)
+    return RegionItem(item.input, item.features, item.others, places) if remarks else item
 
 
 Region = TypeVar("Region", Box, Mask, Pose, Remark, Span)
@@ -70,7 +71,7 @@ _OF_REGIONS: Mapping[TaskKind, tuple[Any, Callable[[Item, Any], Example]]] = {
 """Kinds of task whose targets are regions: of which type, and the example with them."""
 
 
-def all_of(wanted: type[Region], target: Target) -> tuple[Region, ...]:
+def all_of(wanted: type[Region], target: Target | Places) -> tuple[Region, ...]:
     """The target's regions. Raises `TypeError` unless every one is of the wanted type."""
     found = some_of(wanted, target)
     if not isinstance(target, tuple) or len(found) < len(target):
@@ -78,7 +79,7 @@ def all_of(wanted: type[Region], target: Target) -> tuple[Region, ...]:
     return found
 
 
-def some_of(wanted: type[Region], target: Target) -> tuple[Region, ...]:
+def some_of(wanted: type[Region], target: Target | Places) -> tuple[Region, ...]:
     """Those regions of the target that are of the wanted type; none of a target without regions."""
     return tuple(one for one in target if isinstance(one, wanted)) if isinstance(target, tuple) else ()
 
@@ -91,7 +92,7 @@ def objects_of(target: Target) -> Objects:
     return found
 
 
-def spoken(target: Target) -> str:
+def spoken(target: Target | Places) -> str:
     """What a target holds, in a few words."""
     if isinstance(target, frozenset):
         return f"the labels {sorted(target)}"

@@ -17,3 +17,9 @@ def read_text(value: Input | None) -> str:
     if not isinstance(value, str):
         raise UnreadableInput(f"Got {type(value).__name__}, wanted a text; give the item a text as its input.")
     return value[:MAX_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
+
+
+def two_passages(value: Input | None) -> tuple[str, str]:
+    """What stands before the first `PASSAGE`, and behind it; a text without one is both. Raises `UnreadableInput`."""
+    first, between, second = read_text(value).partition(PASSAGE)
+    return first, second if between else first

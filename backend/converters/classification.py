@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from backend.converters.base import Region, Report, always_asked, log, region_id, title
-from backend.converters.remarks import places_of, remarks_of
+from backend.converters.remarks import marker_of, places_of, remarks_in, remarks_of
 from backend.converters.seen import KINDS, OF_REGIONS, seen_of
 from backend.labelstudio.config import Control, shorten
 from backend.labelstudio.payloads import kind_of
 from model_zoo.postprocess.base import ClassificationDecision, Decision, RegionDecision
-from model_zoo.types import Item, Labels, LabelSpace, Target, TaskKind
+from model_zoo.targets import some_of
+from model_zoo.types import Item, Labels, LabelSpace, Remark, Target, TaskKind
 
 
 class ClassificationConverter(ABC):
@@ -46,7 +47,10 @@ class ClassificationConverter(ABC):
         )
 
     def input_of(self, control: Control, data: Mapping[str, Any]) -> str:
-        return seen_of(control, data)
+        """What people see of the object; where single spans of it are asked about, the text that these are counted
+        in."""
+        marker = marker_of(control)
+        return seen_of(control, data) if marker is None else marker.input_of(control, data)
 
     def decode(self, control: Control, result: Sequence[Any], report: Report = log.info) -> Target | None:
         """The labels chosen; of a control about single regions, those chosen for each, with its place.
@@ -76,7 +80,8 @@ class ClassificationConverter(ABC):
         return labels
 
     def target(self, decoded: Target, item: Item) -> Target:
-        return decoded
+        remarks = some_of(Remark, decoded)
+        return remarks_in(item, remarks) if remarks else decoded
 
     def encode(self, control: Control, decision: Decision, *, key: str) -> list[Region]:
         """One region with the labels decided for, as many as the control takes; its score is the confidence of the

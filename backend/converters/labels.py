@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from backend.converters.base import Region, Report, always_asked, log, region_id, text_of, title
 from backend.converters.hypertext import page_of
-from backend.converters.spans import Place, names_in, read_hypertext, read_paragraphs, read_text
+from backend.converters.spans import Place, in_text, names_in, read_hypertext, read_paragraphs, read_text
 from backend.labelstudio.config import Control, shorten
 from model_zoo.postprocess.base import Decision, EntityDecision
 from model_zoo.targets import some_of
@@ -49,21 +50,23 @@ class LabelsConverter:
         ]
         found: list[Span] = []
         for region in regions:
-            value = region.get("value")
-            place = _READ[control.object_tag](value) if isinstance(value, Mapping) else None
-            if place is None or not isinstance(value, Mapping):
+            span = self.read(control, region)
+            if span is None:
                 report(f"{title(control)} got a region whose place cannot be read; the annotation is not learnt from.")
                 return None
-            found += self._labelled(control, value, place, report)
+            found += self._labelled(control, region["value"], span, report)
         return tuple(found) if found or (not regions and always_asked(control)) else None
+
+    def read(self, control: Control, region: Mapping[str, Any]) -> Span | None:
+        """Where a region of the control's object is, without a label; None where that cannot be read."""
+        value = region.get("value")
+        place = _READ[control.object_tag](value) if isinstance(value, Mapping) else None
+        return self._span(place) if place is not None else None
 
     def target(self, decoded: Target, item: Item) -> Spans:
         """The decoded spans in characters of the item's text."""
         text = item.input if isinstance(item.input, str) else ""
-        placed = (
-            Span(self._index(text, span.start), self._index(text, span.end), span.label)
-            for span in some_of(Span, decoded)
-        )
+        placed = (in_text(span, text) for span in some_of(Span, decoded))
         return tuple(span for span in placed if span.start < span.end)
 
     def encode(self, control: Control, decision: Decision, *, key: str) -> list[Region]:
@@ -104,17 +107,17 @@ class LabelsConverter:
         # Where the editor finds no such path, it goes by the global offsets.
         return {"start": "", "end": "", "startOffset": 0, "endOffset": 0, "globalOffsets": {"start": start, "end": end}}
 
-    def _index(self, text: str, at: int) -> int:
-        """The index in the text of a decoded place; that of its end for one behind it."""
-        return min(at, len(text))
+    def _span(self, place: Place) -> Span:
+        """What is decoded of a place, without a label."""
+        return Span(*place, "")
 
-    def _labelled(self, control: Control, value: Mapping[str, Any], place: Place, report: Report) -> Iterator[Span]:
+    def _labelled(self, control: Control, value: Mapping[str, Any], span: Span, report: Report) -> Iterator[Span]:
         names = list(names_in(value, self.type))
         if not names:
             report(f"{title(control)} got a region without a label; it is left out.")
         for name in names:
             if control.has_label(name):
-                yield Span(*place, name)
+                yield replace(span, label=name)
             else:
                 gone = shorten(name)
                 report(f'{title(control)} no longer has the label "{gone}" of an annotation; it is left out.')

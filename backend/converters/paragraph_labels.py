@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 
 from backend.converters.base import title
 from backend.converters.labels import LabelsConverter
-from backend.converters.spans import Place, character_of, join_paragraphs, write_paragraphs
+from backend.converters.spans import DialogueSpan, Place, join_paragraphs, write_paragraphs
 from backend.errors import TaskUnusable
 from backend.labelstudio.config import Control, shorten
 from backend.labelstudio.payloads import kind_of
+from model_zoo.types import Span
 
 
 class ParagraphLabelsConverter(LabelsConverter):
@@ -38,5 +39,5 @@ class ParagraphLabelsConverter(LabelsConverter):
     def _place(self, control: Control, text: str, place: Place) -> dict[str, Any]:
         return write_paragraphs(text, place)
 
-    def _index(self, text: str, at: int) -> int:
-        return character_of(text, at)
+    def _span(self, place: Place) -> Span:
+        return DialogueSpan(*place, "")

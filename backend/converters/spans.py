@@ -6,23 +6,30 @@ Where a span begins and ends depends on the object (measured on 1.23.2, and read
 - `HyperText`: `globalOffsets` count the code points of all text nodes below the body, and one for each `<br>`;
 - `Paragraphs`: `start` and `end` are numbers of paragraphs, `startOffset` and `endOffset` UTF-16 units in them.
 
-In what converters decode, the first two are indices of the text; of the third, the number of the paragraph times
-`PARAGRAPH` and its offset are added up, so that annotations need no text to be compared. `character_of` makes of that
-an index of the joined paragraphs, which families learn from.
+In what converters decode, the first two are indices of the text; of the third, a `DialogueSpan`, the number of the
+paragraph times `PARAGRAPH` and its offset are added up, so that annotations need no text to be compared. `in_text`
+makes of that indices of the joined paragraphs, which families learn from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from model_zoo.texts import PASSAGE
+from model_zoo.types import Span
 
 PARAGRAPH = 1 << 40
 """More characters than a paragraph can have."""
 
 Place = tuple[int, int]
 """Start, and end behind the last."""
+
+
+@dataclass(frozen=True)
+class DialogueSpan(Span):
+    """A span of `Paragraphs` as decoded: where it begins and ends in them, not yet in the joined text."""
 
 
 def read_text(value: Mapping[str, Any]) -> Place | None:
@@ -55,6 +62,13 @@ def write_paragraphs(text: str, place: Place) -> dict[str, Any]:
 def join_paragraphs(paragraphs: Iterable[str]) -> str:
     """One text of them all; `PASSAGE` stands between two, and in none."""
     return PASSAGE.join(paragraph.replace(PASSAGE, " ") for paragraph in paragraphs)
+
+
+def in_text(span: Span, text: str) -> Span:
+    """A decoded span in characters of the text; what lies behind the text is cut off."""
+    if isinstance(span, DialogueSpan):
+        return Span(character_of(text, span.start), character_of(text, span.end), span.label)
+    return Span(min(span.start, len(text)), min(span.end, len(text)), span.label)
 
 
 def character_of(text: str, at: int) -> int:

@@ -48,8 +48,8 @@ def matches(predicted: Target, answered: Target) -> Matches:
         return Matches(len(predicted), len(answered), len(predicted & answered))
     if not isinstance(predicted, tuple) or not isinstance(answered, tuple):
         raise TypeError(f"Got {type(predicted).__name__} and {type(answered).__name__}, wanted two of a kind.")
-    # A box is a box, turned or not.
-    kinds = {Box if isinstance(region, Box) else type(region) for region in (*predicted, *answered)}
+    # A box is a box, turned or not, and a span is one, whatever it is in.
+    kinds = {kind for region in (*predicted, *answered) for kind in _MATCHES if isinstance(region, kind)}
     if len(kinds) > 1:
         raise TypeError(f"Got regions of {len(kinds)} kinds, wanted two answers of one kind.")
     return next((_MATCHES[kind](predicted, answered) for kind in kinds), Matches(0, 0, 0))

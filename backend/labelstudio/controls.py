@@ -35,9 +35,6 @@ TRAINABLE: Mapping[str, frozenset[str]] = {
 REMARKS = frozenset({"Choices", "Rating", "Taxonomy"})
 """Control tags that can be learnt of single regions (`perRegion`)."""
 
-REMARKED = frozenset({"Image", "Text"})
-"""Object tags whose regions that can be said of."""
-
 CANONICAL = {tag.lower(): tag for tags in (TRAINABLE, *TRAINABLE.values()) for tag in tags}
 """How tags are written, by their names in lower case."""
 

@@ -10,7 +10,6 @@ from backend.labelstudio.controls import (
     CANONICAL,
     LABELLED_APART,
     MARKED_IN_PLACE,
-    REMARKED,
     REMARKS,
     TRAINABLE,
     UNLABELLED,
@@ -43,7 +42,7 @@ def obstacle(
         return f"there is no model for {tag} on {target.tag} yet."
     if prompted := _prompt_obstacle(tag, attributes):
         return prompted
-    if attributes.get("perregion") == "true" and (tag not in REMARKS or CANONICAL[target.tag.lower()] not in REMARKED):
+    if attributes.get("perregion") == "true" and tag not in REMARKS:
         return f"{tag} about single regions (perRegion) of {target.tag} cannot be learnt yet."
     return _source_obstacle(element, target)
 

@@ -20,6 +20,7 @@ from backend.store.records import Annotation, Record
 from model_zoo.masks import part_of
 from model_zoo.targets import all_of, objects_of, some_of
 from model_zoo.types import (
+    Box,
     Captions,
     Item,
     Keypoint,
@@ -93,13 +94,12 @@ def _written(control: Control, target: Target, record: Record, annotation: Annot
         return list(target.texts), {"type": "prelabel/captions"}  # the format has none of its own
     if isinstance(target, frozenset):
         return _labels(control, target)
-    if kind is TaskKind.NAMED_ENTITIES:
-        return _spans(control, target, record)
+    if kind in (TaskKind.NAMED_ENTITIES, TaskKind.SPAN_CLASSIFICATION):
+        return (_spans if kind is TaskKind.NAMED_ENTITIES else _said)(control, target, record)
     if kind is TaskKind.KEYPOINTS:
         return _poses(control, all_of(Pose, target), annotation)
-    if kind in (TaskKind.REGION_CLASSIFICATION, TaskKind.SPAN_CLASSIFICATION):
-        remarks = all_of(Remark, target)
-        return _remarks(remarks, annotation) if kind is TaskKind.REGION_CLASSIFICATION else _said(remarks)
+    if kind is TaskKind.REGION_CLASSIFICATION:
+        return _remarks(all_of(Remark, target), annotation)
     return _objects(control, objects_of(target), annotation)
 
 
@@ -107,18 +107,23 @@ def _remarks(target: Remarks, annotation: Annotation) -> tuple[Any, dict[str, An
     """What is said of each region, with its box; the format has none of its own."""
     width, height = _size(annotation.result)
     said = []
-    for remark in target:
-        left, top, right, bottom = (round(value) for value in in_pixels(remark.box, width, height).corners)
+    for remark, place in zip(target, all_of(Box, tuple(remark.place for remark in target)), strict=True):
+        left, top, right, bottom = (round(value) for value in in_pixels(place, width, height).corners)
         box = {"left": left, "top": top, "width": right - left, "height": bottom - top}
         said.append({**box, "labels": list(remark.labels)})
     return said, {"type": "prelabel/regions"}
 
 
-def _said(target: Remarks) -> tuple[Any, dict[str, Any]]:
-    """What is said of each span, with its place in characters."""
+def _said(control: Control, target: Target, record: Record) -> tuple[Any, dict[str, Any]]:
+    """What is said of each span, with its place in characters of the text as models see it."""
+    converter = CONVERTERS[control.tag]
+    # In texts that have to be fetched, people's places are those already.
+    placed = target if control.fetched else converter.target(target, Item(converter.input_of(control, record.data)))
+    remarks = all_of(Remark, placed)
+    spans = all_of(Span, tuple(remark.place for remark in remarks))
     said = [
-        {"startOffset": int(one.box.left), "endOffset": int(one.box.right), "labels": list(one.labels)}
-        for one in target
+        {"startOffset": span.start, "endOffset": span.end, "labels": list(remark.labels)}
+        for remark, span in zip(remarks, spans, strict=True)
     ]
     return said, {"type": "prelabel/spans"}
 

@@ -6,7 +6,7 @@
     Model().predict(["photo.jpg"])            what the answers are is said in parts/standalone/, in the one kind's file
 
 Inputs are texts where the model reads texts, else images: paths, or pixels of shape (height, width, 3); a model of
-single regions is asked about an image and regions, as its file in parts/standalone/ says. It needs
+single regions is asked about an image and regions, or a text and spans, as its file in parts/standalone/ says. It needs
 `numpy` and `safetensors`; for texts `tokenizers`; for images `pillow`, for objects in them `opencv-python` (or
 `opencv-python-headless`), for points `scipy`, too; and for the form that was exported: `torch`, or `onnxruntime` (or
 `openvino`), or `openvino`.

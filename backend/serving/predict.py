@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from backend.converters import Region, regions_of
 from backend.converters.base import region_key
-from backend.converters.remarks import places_of
+from backend.converters.remarks import place_in, places_of
 from backend.errors import MediaError, PrelabelError
 from backend.labelstudio.config import Control, LabellingConfig
 from backend.projects.roles import RolePolicy, draw, role
@@ -195,7 +195,8 @@ def _asked(control: Control, draft: TaskDraft, item: Item) -> Item:
         if other.name in draft.decisions
         for region in regions_of(other, draft.decisions[other.name], data_of(draft.task), key="")
     ]
-    return RegionItem(item.input, item.features, item.others, tuple(box for _, box in places_of(control, drawn)))
+    places = tuple(place_in(item, place) for _, place in places_of(control, drawn))
+    return RegionItem(item.input, item.features, item.others, places)
 
 
 def served(config: LabellingConfig, version: LoadedVersion) -> Iterator[tuple[Control, LoadedControl]]:

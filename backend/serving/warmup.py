@@ -68,10 +68,12 @@ def exercise(version: LoadedVersion) -> None:
     # Imported here, as everywhere in a server: see above.
     import numpy as np
 
-    from model_zoo.types import Box, RegionItem, TaskKind
+    from model_zoo.types import Box, RegionItem, Span, TaskKind
 
     texts = (TaskKind.TEXT_CLASSIFICATION, TaskKind.NAMED_ENTITIES, TaskKind.SPAN_CLASSIFICATION)
     for loaded in version.controls.values():
-        whole = (Box(0, 0, 100, 100, ""),)
-        is_text = loaded.family.task in texts
-        loaded.model.predict([RegionItem("a text" if is_text else np.zeros((64, 64, 3), np.uint8), regions=whole)])
+        if loaded.family.task in texts:
+            item = RegionItem("a text", regions=(Span(0, 6, ""),))
+        else:
+            item = RegionItem(np.zeros((64, 64, 3), np.uint8), regions=(Box(0, 0, 100, 100, ""),))
+        loaded.model.predict([item])

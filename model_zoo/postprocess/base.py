@@ -138,7 +138,7 @@ class PoseDecision:
 @dataclass(frozen=True)
 class RegionDecision:
     """What is said of each region asked about, in their order; `scores` is the confidence of the least certain label of
-    each; `confidence` of shape (labels,), the highest that each label has in the image; `uncertainty` that of the least
+    each; `confidence` of shape (labels,), the highest that each label has in the item; `uncertainty` that of the least
     certain region, 0 where there is none."""
 
     remarks: Remarks

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from model_zoo.boxes import match_shares
-from model_zoo.oriented import box_overlaps
+from model_zoo.places import place_overlaps
 from model_zoo.postprocess.base import Postprocess, RegionDecision
 from model_zoo.postprocess.classification import ClassificationPostprocess
 from model_zoo.targets import some_of
@@ -45,7 +45,7 @@ class RegionPostprocess(Postprocess):
         for decision in each:
             best = np.maximum(best, decision.confidence)
         return RegionDecision(
-            tuple(Remark(box, tuple(sorted(one.target))) for box, one in zip(output.boxes, each, strict=True)),
+            tuple(Remark(place, tuple(sorted(one.target))) for place, one in zip(output.regions, each, strict=True)),
             tuple(min((score for _, score in decision.labels), default=0.0) for decision in each),
             best,
             max((decision.uncertainty for decision in each), default=0.0),
@@ -62,9 +62,9 @@ class RegionPostprocess(Postprocess):
 def judged(output: Output | None, truth: Target) -> list[tuple[ClassificationOutput, Labels]]:
     """Outputs for single regions with what is true of them, where that is known."""
     remarks = some_of(Remark, truth)
-    if not isinstance(output, RegionOutput) or not remarks or not output.boxes:
+    if not isinstance(output, RegionOutput) or not remarks or not output.regions:
         return []
-    pairs = match_shares(box_overlaps(output.boxes, [remark.box for remark in remarks]), SAME)
+    pairs = match_shares(place_overlaps(output.regions, tuple(remark.place for remark in remarks)), SAME)
     return [
         (ClassificationOutput(output.probabilities[row]), frozenset(remarks[at].labels))
         for row, at in enumerate(pairs.tolist())

@@ -16,8 +16,7 @@ from model_zoo.linear.family import LinearFamily
 from model_zoo.recipes import Recipe
 from model_zoo.region_classification.crops import crops
 from model_zoo.region_classification.model import RegionModel
-from model_zoo.region_classification.passages import passages
-from model_zoo.text_classification.minilm_linear import MiniLMLinear
+from model_zoo.targets import all_of
 from model_zoo.types import (
     Box,
     ClassificationExample,
@@ -27,6 +26,7 @@ from model_zoo.types import (
     Item,
     LabelSpace,
     Output,
+    Places,
     RegionOutput,
     RemarkExample,
     TaskKind,
@@ -40,7 +40,7 @@ class RegionFamily(Family):
     classifier: ClassVar[type[LinearFamily]]
 
     @abstractmethod
-    def shown(self, source: Input | None, regions: Sequence[Box]) -> list[Item]:
+    def shown(self, source: Input | None, regions: Places) -> list[Item]:
         """What the classifier is shown of each region of an item. Raises `UnreadableInput`."""
 
     def encoder(self) -> Encoder | None:
@@ -68,7 +68,7 @@ class RegionFamily(Family):
                 raise TrainingImpossible(f"Example {row} is a {type(example).__name__}, wanted a RemarkExample.")
             if watch.cancelled():
                 raise Cancelled("Training was stopped on request.")
-            items = self.shown(example.item.input, [remark.box for remark in example.remarks])
+            items = self.shown(example.item.input, tuple(remark.place for remark in example.remarks))
             for item, remark in zip(items, example.remarks, strict=True):
                 shown.append(ClassificationExample(item, frozenset(remark.labels)))
                 owners.append(row)
@@ -97,21 +97,8 @@ class RegionLinearV1(RegionFamily):
     weights: ClassVar[tuple[Weights, ...]] = EfficientNetLite0Linear.weights
     classifier: ClassVar[type[LinearFamily]] = EfficientNetLite0Linear
 
-    def shown(self, source: Input | None, regions: Sequence[Box]) -> list[Item]:
-        return crops(source, regions)
-
-
-class SpanLinearV1(RegionFamily):
-    """The same of a text's spans, from what the text encoder makes of each in its surroundings."""
-
-    name: ClassVar[str] = "span_classification/minilm_linear.v1"
-    task: ClassVar[TaskKind] = TaskKind.SPAN_CLASSIFICATION
-    licence: ClassVar[str] = MiniLMLinear.licence
-    weights: ClassVar[tuple[Weights, ...]] = MiniLMLinear.weights
-    classifier: ClassVar[type[LinearFamily]] = MiniLMLinear
-
-    def shown(self, source: Input | None, regions: Sequence[Box]) -> list[Item]:
-        return passages(source, regions)
+    def shown(self, source: Input | None, regions: Places) -> list[Item]:
+        return crops(source, all_of(Box, regions))
 
 
 def _joined(example: RemarkExample, rows: Sequence[Output | None]) -> Output | None:
@@ -119,4 +106,4 @@ def _joined(example: RemarkExample, rows: Sequence[Output | None]) -> Output | N
     known = [one.probabilities for one in rows if isinstance(one, ClassificationOutput)]
     if not known or len(known) < len(rows):
         return None
-    return RegionOutput(tuple(remark.box for remark in example.remarks), np.stack(known))
+    return RegionOutput(tuple(remark.place for remark in example.remarks), np.stack(known))

@@ -28,13 +28,13 @@ class RegionModel(Model):
     def predict(self, items: Sequence[Item]) -> list[Output]:
         regions = [item.regions if isinstance(item, RegionItem) else () for item in items]
         shown = [
-            part for item, boxes in zip(items, regions, strict=True) for part in self._owner.shown(item.input, boxes)
+            part for item, some in zip(items, regions, strict=True) for part in self._owner.shown(item.input, some)
         ]
         answers = self.classifier.predict(shown)
         rows = [answer.probabilities for answer in answers if isinstance(answer, ClassificationOutput)]
         table = np.stack(rows) if rows else np.empty((0, len(self.labels)), np.float32)
-        parts = np.split(table, np.cumsum([len(boxes) for boxes in regions])[:-1]) if regions else []
-        return [RegionOutput(boxes, part) for boxes, part in zip(regions, parts, strict=True)]
+        parts = np.split(table, np.cumsum([len(some) for some in regions])[:-1]) if regions else []
+        return [RegionOutput(some, part) for some, part in zip(regions, parts, strict=True)]
 
     def programs(self) -> tuple[Program, ...]:
         return self.classifier.programs()

@@ -16,7 +16,8 @@ from model_zoo.linear.head import LinearHead
 from model_zoo.postprocess import RegionPostprocess
 from model_zoo.region_classification.crops import WHOLE, crops
 from model_zoo.standalone.networks import Run, image_of
-from model_zoo.types import Box, ClassificationOutput, FloatArray
+from model_zoo.standalone.remarks import said
+from model_zoo.types import Box, FloatArray
 
 if TYPE_CHECKING:
     from model_zoo.region_classification.model import RegionModel
@@ -54,13 +55,9 @@ class Predictor:
         shown = [crop.input for crop in crops(image, boxes)]
         parts = [self._features(shown[start : start + BATCH]) for start in range(0, len(shown), BATCH)]
         rows = self._head.probabilities(np.concatenate(parts)) if parts else ()
-        return {"regions": [self._said(corners, row) for corners, row in zip(regions, rows, strict=True)]}
+        answers = [said(self._each, self._labels, row) for row in rows]
+        return {"regions": [{"box": list(box), **answer} for box, answer in zip(regions, answers, strict=True)]}
 
     def _features(self, images: Sequence[Any]) -> FloatArray:
         (features,) = self._run(np.stack(images))
         return np.asarray(features, np.float32)
-
-    def _said(self, corners: Sequence[float], probabilities: FloatArray) -> dict[str, Any]:
-        decision = self._each.decide(ClassificationOutput(probabilities), self._labels)
-        every = zip(self._labels.names, decision.confidence.tolist(), strict=True)
-        return {"box": list(corners), "labels": [name for name, _ in decision.labels], "confidence": dict(every)}

@@ -34,6 +34,9 @@ class MiniLM(TunableEncoder):
 
     architecture: ClassVar[str] = "minilm_l6_v2.v1"
     dimensions: ClassVar[int] = 384
+    passages: ClassVar[int] = 1
+    tokens: ClassVar[int] = MAX_TOKENS
+    """That are read of each passage."""
     at_once: ClassVar[int] = 32
     """More than of images: texts of like length are put together, which takes some to choose from."""
     weights: ClassVar[Weights] = Weights(

@@ -66,7 +66,7 @@ class PoseExample:
 
 @dataclass(frozen=True)
 class RemarkExample:
-    """One image with what is said of its regions."""
+    """One image, or one text, with what is said of its regions."""
 
     item: Item
     remarks: Remarks

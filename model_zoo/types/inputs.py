@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from model_zoo.types.targets import Box
+from model_zoo.types.targets import Places
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -81,10 +81,9 @@ class Item:
 
 @dataclass(frozen=True)
 class RegionItem(Item):
-    """An image of which single regions are asked about: the boxes around them, in percent of its width and height. Of a
-    text those are spans, from `left` to `right` in characters, and all from 0 to 1 in the other direction."""
+    """An image or a text of which single regions are asked about, by where they are."""
 
-    regions: tuple[Box, ...] = ()
+    regions: Places = ()
 
 
 def stack_features(items: Sequence[Item]) -> FloatArray:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model_zoo.types.inputs import FloatArray
-from model_zoo.types.targets import Box, Caption
+from model_zoo.types.targets import Caption, Places
 
 
 @dataclass(frozen=True)
@@ -109,10 +109,10 @@ class PoseOutput:
 
 @dataclass(frozen=True)
 class RegionOutput:
-    """What holds of each of the regions asked about, `boxes` as of `RegionItem`; `probabilities` of shape (regions,
-    labels), a row as of `ClassificationOutput`."""
+    """What holds of each of the `regions` asked about; `probabilities` of shape (regions, labels), a row as of
+    `ClassificationOutput`."""
 
-    boxes: tuple[Box, ...]
+    regions: Places
     probabilities: FloatArray
 
 

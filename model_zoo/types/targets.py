@@ -43,6 +43,14 @@ class Span:
     label: str
 
 
+Place = Box | Span
+"""Where a region is, whatever it is called: the box around it in percent of the image's width and height, or its
+characters of the text. The label is empty."""
+
+Places = tuple[Place, ...]
+"""Of one item: all boxes, or all spans."""
+
+
 @dataclass(frozen=True)
 class Mask:
     """The pixels of one object, with a label; at least one, of an upright image of `width` x `height` pixels.
@@ -97,10 +105,9 @@ class Pose:
 
 @dataclass(frozen=True)
 class Remark:
-    """What is said of one region of an image or a text: the box around it as of `RegionItem`, and the names that apply,
-    sorted."""
+    """What is said of one region of an image or a text: where that is, and the names that apply, sorted."""
 
-    box: Box
+    place: Place
     labels: tuple[str, ...]
 
 
@@ -149,7 +156,7 @@ Poses = tuple[Pose, ...]
 """What is true of an image for keypoints: every object, none left out."""
 
 Remarks = tuple[Remark, ...]
-"""What is said of an image's regions: of those that somebody was asked about."""
+"""What is said of an item's regions: of those that somebody was asked about."""
 
 Target = Labels | Boxes | Masks | Poses | Spans | Captions | Remarks
 """The union of all that people say of an item; grows with the kinds of task."""

@@ -24,6 +24,7 @@ from tests.benchmarks import (
     zoo_segmentation,
     zoo_semantic,
     zoo_signs,
+    zoo_spans,
     zoo_texts,
 )
 from tests.benchmarks.figures import append_table
@@ -48,6 +49,7 @@ PARTS: Mapping[str, Part] = {
     "texts": Part(zoo_texts.measure, 8),
     "setfit": Part(zoo_texts.whole, 25, asked=True),
     "entities": Part(zoo_entities.measure, 5),
+    "spans": Part(zoo_spans.measure, 5),
     "segmentation": Part(zoo_segmentation.measure, 6),
     "semantic": Part(partial(zoo_semantic.measure, zoo_semantic.PEDESTRIANS), 8),
     "photographs": Part(partial(zoo_semantic.measure, zoo_semantic.THINGS), 12, asked=True),

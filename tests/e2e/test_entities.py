@@ -12,8 +12,9 @@ from playwright.sync_api import FrameLocator, Page, expect
 from backend.converters import CONVERTERS, regions_of
 from backend.labelstudio.config import parse_config
 from backend.projects.judgement import Outcome
-from model_zoo.postprocess import EntityDecision
-from model_zoo.types import EntityExample, Item, Span
+from model_zoo.postprocess import EntityDecision, RegionDecision
+from model_zoo.targets import all_of
+from model_zoo.types import EntityExample, Item, Remark, Span
 from tests.e2e.backend_process import eventually
 from tests.e2e.installation import Installation
 from tests.e2e.labelling_page import PATIENCE, LabellingPage
@@ -22,6 +23,8 @@ from tests.model_zoo.named_entities import sentences
 
 pytestmark = [pytest.mark.label_studio, pytest.mark.browser]
 
+SAYS = '<Choices name="is" toName="text" perRegion="true"><Choice value="glad"/><Choice value="angry"/></Choices>'
+"""What is asked of each span."""
 LABELS = '<Label value="Person" hotkey="p"/><Label value="Place" hotkey="q"/>'
 
 
@@ -107,13 +110,18 @@ def test_spans_stand_where_the_page_counts_them(
     label_studio: LabelStudioInstance, labelling: LabellingPage, odd: Odd, request: pytest.FixtureRequest
 ) -> None:
     """What is encoded is shown at its words, and what the page then submits is decoded as the same spans."""
-    project = label_studio.new_project(odd.config, title="odd characters", show_collab_predictions=True)
+    config = odd.config.replace("</View>", f"{SAYS}</View>")
+    project = label_studio.new_project(config, title="odd characters", show_collab_predictions=True)
     (task,) = project.import_tasks([{"data": odd.data}])
-    (control,) = parse_config(odd.config).controls
+    control, says = parse_config(config).controls
     text, spans = spans_of(odd)
     decision = EntityDecision(text, spans, (0.9,) * len(spans), np.zeros(2, np.float32), 0.1)
     result = regions_of(control, decision, odd.data, key="1:v1")
-    ids = {region["id"] for region in result}
+    remarks = tuple(
+        Remark(Span(span.start, span.end, ""), (("glad", "angry")[at % 2],)) for at, span in enumerate(spans)
+    )
+    said = RegionDecision(remarks, decision.scores, np.zeros(2, np.float32), 0.1)
+    result += regions_of(says, said, odd.data, key="1:v1", drawn=result)
     body = {"task": task, "project": project.id, "model_version": "v1", "score": 0.5, "result": result}
     label_studio.call("POST", "/api/predictions/", json=body)
     project.patch(model_version="v1")
@@ -134,8 +142,11 @@ def test_spans_stand_where_the_page_counts_them(
     decoded = CONVERTERS[control.tag].decode(control, submitted)
     assert decoded is not None
     assert set(CONVERTERS[control.tag].target(decoded, Item(text))) == set(spans)
-    by_id = {region["id"]: region["value"] for region in submitted}
-    assert {key: by_id[key] for key in by_id.keys() & ids} == {region["id"]: region["value"] for region in result}
+    answered = CONVERTERS[says.tag].decode(says, submitted)
+    assert answered is not None
+    assert set(all_of(Remark, CONVERTERS[says.tag].target(answered, Item(text)))) == set(remarks)
+    shown_as, kept_as = ({(one["id"], one["type"]): one["value"] for one in some} for some in (result, submitted))
+    assert {key: kept_as[key] for key in shown_as} == shown_as
 
 
 def test_spans_are_learnt_proposed_on_the_page_and_judged(

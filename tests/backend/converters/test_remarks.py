@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.converters import CONVERTERS, regions_of
+from backend.converters.remarks import place_in, places_of
+from backend.converters.spans import DialogueSpan
+from backend.evaluation.matching import matches
 from backend.labelstudio.config import Control, LabellingConfig, parse_config
-from model_zoo.postprocess import RegionDecision
-from model_zoo.types import Box, Remark, TaskKind
+from model_zoo.postprocess import EntityDecision, RegionDecision
+from model_zoo.texts import PASSAGE
+from model_zoo.types import Box, Item, Place, Remark, Span, TaskKind
 
 SAYS = {
     "Choices": '<Choices name="says" toName="image" {}><Choice value="new"/><Choice value="öld &amp; red"/></Choices>',
@@ -51,8 +56,8 @@ def said(of: dict[str, Any], *names: str) -> dict[str, Any]:
     return {**of, "from_name": "says", "type": "choices", "value": value}
 
 
-def decision(*remarks: tuple[Box, tuple[str, ...]]) -> RegionDecision:
-    found = tuple(Remark(box, names) for box, names in remarks)
+def decision(*remarks: tuple[Place, tuple[str, ...]]) -> RegionDecision:
+    found = tuple(Remark(place, names) for place, names in remarks)
     return RegionDecision(found, (0.9,) * len(found), np.zeros(2, np.float32), 0.1)
 
 
@@ -87,14 +92,24 @@ class TestRoundTrip:
         assert CONVERTERS[tag].kind(second) is TaskKind.REGION_CLASSIFICATION
 
 
-def spoken_of(marks: str = "Labels") -> Control:
-    config = parse_config(
-        '<View><Text name="text" value="$text"/>'
+VALUES = {"Text": "$text", "HyperText": "$html", "Paragraphs": "$turns"}
+MARKERS = [
+    ("Labels", "Text"), ("Labels", "HyperText"), ("HyperTextLabels", "HyperText"), ("ParagraphLabels", "Paragraphs"),
+]  # fmt: skip
+SAID = (("glad",), ("angry",), ())
+
+
+def of_spans(marks: str = "Labels", shown: str = "Text") -> LabellingConfig:
+    return parse_config(
+        f'<View><{shown} name="text" value="{VALUES[shown]}"/>'
         f'<{marks} name="who" toName="text"><Label value="person"/></{marks}>'
         '<Choices name="is" toName="text" perRegion="true"><Choice value="glad"/><Choice value="angry"/></Choices>'
         "</View>"
     )
-    control = config.control("is")
+
+
+def spoken_of(marks: str = "Labels", shown: str = "Text") -> Control:
+    control = of_spans(marks, shown).control("is")
     assert control is not None
     return control
 
@@ -102,7 +117,7 @@ def spoken_of(marks: str = "Labels") -> Control:
 @given(st.lists(st.tuples(st.integers(0, 90), st.integers(1, 9), st.integers(0, 2)), max_size=4))
 @settings(max_examples=30, deadline=None)
 def test_what_is_said_of_spans_is_read_again(places: list[tuple[int, int, int]]) -> None:
-    control, names = spoken_of(), (("glad",), ("angry",), ())
+    control, names = spoken_of(), SAID
     assert CONVERTERS["Choices"].kind(control) is TaskKind.SPAN_CLASSIFICATION
     drawn: list[dict[str, Any]] = [
         {
@@ -114,12 +129,63 @@ def test_what_is_said_of_spans_is_read_again(places: list[tuple[int, int, int]])
     said = decision(*[(ANY, names[which]) for _, _, which in places])
     written = regions_of(control, said, {}, key="1:v1", drawn=drawn)
     decoded: Any = CONVERTERS["Choices"].decode(control, [*drawn, *written])
-    wanted = [Remark(Box(a, 0, a + b, 1, ""), names[which]) for a, b, which in places if names[which]]
+    wanted = [Remark(Span(a, a + b, ""), names[which]) for a, b, which in places if names[which]]
     assert list(decoded or ()) == wanted
     assert all("text" in region["value"] and "labels" not in region["value"] for region in written)
 
 
-@pytest.mark.parametrize("value", [{}, {"start": 3, "end": 3}, {"start": "0", "end": "9"}, {"start": -1, "end": 4}])
+TEXTS = st.lists(
+    st.text(st.sampled_from("ab .\n\r<&🙂\u200bא́"), min_size=1, max_size=12), min_size=1, max_size=4
+).filter(lambda some: any(map(str.strip, some)))
+
+
+@pytest.mark.parametrize(("marks", "shown"), MARKERS)
+@given(TEXTS, st.lists(st.tuples(st.integers(0, 40), st.integers(1, 9), st.integers(0, 2)), max_size=4))
+@settings(max_examples=30, deadline=None)
+def test_what_is_said_of_spans_stands_where_models_read_them(
+    marks: str, shown: str, texts: list[str], places: list[tuple[int, int, int]]
+) -> None:
+    """From spans that a tagger finds to the page's regions and back, whatever the page counts them in."""
+    html = "".join(f"<p>{escape(text)}<br></p>" for text in texts)
+    data = {"text": "\n".join(texts), "html": html, "turns": [{"author": "A", "text": text} for text in texts]}
+    config = of_spans(marks, shown)
+    marker, control = config.controls
+    assert CONVERTERS["Choices"].kind(control) is TaskKind.SPAN_CLASSIFICATION
+    text = CONVERTERS["Choices"].input_of(control, data)
+    assert text == CONVERTERS[marks].input_of(marker, data), "what people mark and what they say of it is one text"
+    spans, names = [], []
+    for start, length, which in places:
+        stop = text.find(PASSAGE, start)
+        end = min(start + length, stop if stop >= 0 else len(text))
+        if start < end:
+            spans.append(Span(start, end, "person"))
+            names.append(SAID[which])
+    found = EntityDecision(text, tuple(spans), (0.9,) * len(spans), np.zeros(1, np.float32), 0.1)
+    drawn = regions_of(marker, found, data, key="1:v1")
+    asked = tuple(place_in(Item(text), place) for _, place in places_of(control, drawn))
+    assert asked == tuple(Span(span.start, span.end, "") for span in spans)
+    written = regions_of(control, decision(*zip(asked, names, strict=True)), data, key="1:v1", drawn=drawn)
+    assert config.validate({"result": [*drawn, *written], "score": 0.5}) == []
+    decoded = CONVERTERS["Choices"].decode(control, [*drawn, *written])
+    wanted = tuple(Remark(place, said) for place, said in zip(asked, names, strict=True) if said)
+    assert (CONVERTERS["Choices"].target(decoded, Item(text)) if decoded else ()) == wanted
+    if decoded:
+        judged = matches(decoded, decoded)
+        assert judged.right == judged.answered == len(wanted)
+
+
+def test_what_is_said_of_characters_that_are_gone_is_not_learnt() -> None:
+    control = spoken_of("ParagraphLabels", "Paragraphs")
+    value = {"start": "0", "end": "0", "startOffset": 2, "endOffset": 9, "paragraphlabels": ["person"]}
+    region = {"id": "s", "from_name": "who", "to_name": "text", "type": "paragraphlabels", "value": value}
+    said = {**region, "from_name": "is", "type": "choices", "value": {**value, "choices": ["glad"]}}
+    decoded = CONVERTERS["Choices"].decode(control, [region, said])
+    assert decoded == (Remark(DialogueSpan(2, 9, ""), ("glad",)),)
+    assert CONVERTERS["Choices"].target(decoded, Item("a Ada")) == (Remark(Span(2, 5, ""), ("glad",)),)
+    assert CONVERTERS["Choices"].target(decoded, Item("a")) == ()
+
+
+@pytest.mark.parametrize("value", [{}, {"start": 3, "end": 3}, {"start": "a", "end": "9"}, {"start": -1, "end": 4}])
 def test_spans_without_a_place_are_left_out(value: Any) -> None:
     region = {"id": "s", "from_name": "who", "to_name": "text", "type": "labels", "value": value}
     said = {**region, "from_name": "is", "type": "choices", "value": {"choices": ["glad"]}}
@@ -169,7 +235,7 @@ class TestDecode:
         assert config(marks=marks).validate({"result": [shape, written], "score": 0.5}) == []
         found: Any = CONVERTERS["Choices"].decode(control, [shape, written])
         assert found[0].labels == ("new",)
-        assert found[0].box.corners == pytest.approx((10, 20, 20, 50), abs=12)
+        assert found[0].place.corners == pytest.approx((10, 20, 20, 50), abs=12)
 
     def test_a_rectangle_with_its_labels_apart(self) -> None:
         control = asked(marks="Rectangle")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from backend.converters import CONVERTERS, regions_of
 from backend.converters.hypertext import LONGEST, read_page
-from backend.converters.spans import PARAGRAPH
+from backend.converters.spans import PARAGRAPH, DialogueSpan
 from backend.errors import TaskUnusable
 from backend.labelstudio.config import Control, LabellingConfig, parse_config
 from model_zoo.postprocess import EntityDecision
@@ -156,7 +156,7 @@ class TestCounting:
         value = made["value"]
         assert (value["start"], value["startOffset"], value["end"], value["endOffset"]) == ("1", 5, "1", 8)
         assert value["text"] == "Ada"
-        assert decode(found, [made]) == (Span(PARAGRAPH + 5, PARAGRAPH + 8, "Person"),)
+        assert decode(found, [made]) == (DialogueSpan(PARAGRAPH + 5, PARAGRAPH + 8, "Person"),)
 
     def test_texts_count_in_code_points(self) -> None:
         (made,) = CONVERTERS["Labels"].encode(control(), decision("🙂\r\nAda", Span(3, 6, "Person")), key="7:v1")

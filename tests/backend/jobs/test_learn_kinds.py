@@ -35,7 +35,7 @@ from model_zoo.base import Watch
 from model_zoo.errors import Cancelled
 from model_zoo.object_detection.family import ORIENTED, YoloV1
 from model_zoo.postprocess import postprocess_of
-from model_zoo.types import Item, TaskKind
+from model_zoo.types import Item, Span, TaskKind
 from tests.model_zoo.named_entities import sentences
 from tests.model_zoo.region_classification import moods
 from tests.model_zoo.semantic_segmentation import landscapes
@@ -112,12 +112,36 @@ def mood_records() -> list[Record]:
     for number, one in enumerate(moods.examples()):
         result: list[dict[str, Any]] = []
         for at, remark in enumerate(one.remarks):
-            place = {"start": int(remark.box.left), "end": int(remark.box.right)}
+            assert isinstance(remark.place, Span)
+            place = {"start": remark.place.start, "end": remark.place.end}
             shared = {"id": f"who{at}", "to_name": "text"}
             who = {"from_name": "who", "type": "labels", "value": {**place, "labels": ["person"]}}
             said = {"from_name": "is", "type": "choices", "value": {**place, "choices": list(remark.labels)}}
             result += [{**shared, **who}, {**shared, **said}]
         made.append(record(number, {"text": one.item.input}, result))
+    return made
+
+
+TURNS_CONFIG = MOODS_CONFIG.replace("Labels", "ParagraphLabels").replace(
+    '<Text name="text" value="$text"/>', '<Paragraphs name="text" value="$turns"/>'
+)
+
+
+def turn_records() -> list[Record]:
+    """The same people, each sentence being a turn of a dialogue."""
+    made = []
+    for number, one in enumerate(mood_records()):
+        text, result = str(one.data["text"]), []
+        for said in one.annotations[0].result:
+            place = said["value"]
+            before = text[: place["start"]]
+            turn, begin = str(before.count(". ")), before.rfind(". ") + 2 if ". " in before else 0
+            value = {"start": turn, "end": turn}
+            value |= {f"{side}Offset": place[side] - begin for side in ("start", "end")}
+            name = {"labels": "paragraphlabels"}.get(said["type"], said["type"])
+            result.append({**said, "type": name, "value": {**value, name: place[said["type"]]}})
+        turns = [{"text": f"{sentence}."} for sentence in text.removesuffix(". ").split(". ")]
+        made.append(record(number, {"turns": turns}, result))
     return made
 
 
@@ -282,6 +306,9 @@ CASES = [
     ),
     pytest.param(
         Case(MOODS_CONFIG, mood_records, {}, frozenset({"out_of_fold_accuracy", "examples"})), id="span_classification"
+    ),
+    pytest.param(
+        Case(TURNS_CONFIG, turn_records, {}, frozenset({"out_of_fold_accuracy", "examples"})), id="spans_of_dialogues"
     ),
     pytest.param(
         Case(

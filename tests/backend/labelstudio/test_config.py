@@ -155,7 +155,7 @@ class TestSkipped:
             ),
             (
                 '<HyperText name="o" value="$h"/><Rating name="c" toName="o" perRegion="true"/>',
-                "(perRegion) of HyperText cannot be learnt yet.",
+                "no control that can be learnt marks those.",
             ),
             (
                 '<Image name="o" value="$i"/><Rating name="c" toName="o" perRegion="true"/>',

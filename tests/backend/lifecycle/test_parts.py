@@ -47,12 +47,13 @@ from model_zoo.types import (
     PoseOutput,
     RegionItem,
     SegmentationExample,
+    Span,
     TaskKind,
 )
 from tests.backend.lifecycle.alone import all_predicted_alone
 from tests.backend.lifecycle.untrained import spread
 from tests.model_zoo.named_entities.sentences import LABELS, examples
-from tests.model_zoo.region_classification import stickers
+from tests.model_zoo.region_classification import moods, stickers
 from tests.model_zoo.semantic_segmentation import landscapes
 
 UID = "7.1795149789"
@@ -166,6 +167,17 @@ def _remarker(pictures: list[Path]) -> Control:
     return Control(trained.model, post, asked, items)
 
 
+def _judge_of_spans() -> Control:
+    kind, labels = family(default_family(TaskKind.SPAN_CLASSIFICATION)), LabelSpace((*moods.LABELS, "never"))
+    given = moods.examples()
+    trained = kind.train(given, labels, Recipe())
+    post = postprocess_of(kind.task).fit(trained.out_of_fold, [example.remarks for example in given], labels)
+    spans = ((0, 3), (2, 60), (0, 3), (500, 600))
+    asked = [json.dumps({"text": text, "spans": spans}) for text in TEXTS]
+    places = tuple(Span(*span, "") for span in spans)
+    return Control(trained.model, post, asked, [RegionItem(text, regions=places) for text in TEXTS])
+
+
 def _shown(model: Model, pictures: list[Path]) -> Control:
     """With a postprocessing that shows some of what an untrained model finds."""
     labels, kind = model.labels, postprocess_of(model.family.task)
@@ -200,6 +212,7 @@ def _controls(pictures: list[Path]) -> Mapping[str, Control]:
         "turned": _turned(pictures),
         "map": _mapper(pictures),
         "remarks": _remarker(pictures),
+        "spoken": _judge_of_spans(),
     }
 
 
@@ -260,10 +273,11 @@ def _same_corners(answer: dict[str, Any], decision: Any, tolerance: float) -> No
 
 
 def _same_remarks(answer: dict[str, Any], decision: Any, tolerance: float) -> None:
-    assert [tuple(sorted(one["labels"])) for one in answer["regions"]] == [one.labels for one in decision.remarks]
-    best = [max(one["confidence"].values()) for one in answer["regions"]]
+    (regions,) = answer.values()
+    assert [tuple(sorted(one["labels"])) for one in regions] == [one.labels for one in decision.remarks]
+    best = [max(one["confidence"].values()) for one in regions]
     assert best == pytest.approx(list(decision.scores), abs=tolerance)
-    assert list(answer["regions"][0]["confidence"]) == [*stickers.LABELS, "never"]
+    assert tuple(regions[0]["confidence"])[:2] in (stickers.LABELS, moods.LABELS)
 
 
 def _same_poses(answer: dict[str, Any], decision: Any, tolerance: float) -> None:
@@ -286,6 +300,7 @@ SAME: Mapping[TaskKind, Callable[[dict[str, Any], Any, float], None]] = {
     TaskKind.OBJECT_DETECTION: _same_corners,
     TaskKind.SEMANTIC_SEGMENTATION: _same_areas,
     TaskKind.REGION_CLASSIFICATION: _same_remarks,
+    TaskKind.SPAN_CLASSIFICATION: _same_remarks,
 }
 TOLERANCES: Mapping[str, float] = {"pytorch": 1e-5, "onnx": 2e-3, "openvino": 2e-3}
 """Of confidences, and of the share of an image's pixels; a thousandth of that of pixels of a place."""

@@ -24,7 +24,8 @@ from model_zoo.base import Model
 from model_zoo.postprocess import DetectionPostprocess, EntityPostprocess, RegionPostprocess
 from model_zoo.recipes import Recipe
 from model_zoo.registry import default_family, family
-from model_zoo.types import DetectionOutput, EntityOutput, FloatArray, Item, LabelSpace, Output, TaskKind
+from model_zoo.targets import all_of
+from model_zoo.types import Box, DetectionOutput, EntityOutput, FloatArray, Item, LabelSpace, Output, Span, TaskKind
 from tests.model_zoo.region_classification import moods
 from tests.model_zoo.region_classification.stickers import LABELS, example, examples
 
@@ -87,7 +88,7 @@ def test_each_box_that_is_found_has_its_choice(inputs: InputReader, says: Loaded
     Image.fromarray(picture.item.input).save(buffer, "PNG")
     task = {"id": 7, "data": {"image": f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"}}
     size = (picture.item.input.shape[1], picture.item.input.shape[0])
-    found = boxes_of(size, *(remark.box.corners for remark in picture.remarks))
+    found = boxes_of(size, *(box.corners for box in all_of(Box, tuple(one.place for one in picture.remarks))))
     version = LoadedVersion("v4", {"boxes": found, "print": says})
     predictor = Predictor(inputs, RolePolicy())
     (prediction,) = predictor.predict(CONFIG, version, [task], time.monotonic() + 60)
@@ -112,10 +113,17 @@ def test_each_box_that_is_found_has_its_choice(inputs: InputReader, says: Loaded
     exercise(alone)
 
 
-MOODS = parse_config(
-    '<View><Text name="text" value="$text"/><Labels name="who" toName="text"><Label value="person"/></Labels>'
-    '<Choices name="is" toName="text" perRegion="true"><Choice value="glad"/><Choice value="angry"/></Choices></View>'
+MOODS = (
+    '<View>{}<Choices name="is" toName="text" perRegion="true"><Choice value="glad"/><Choice value="angry"/></Choices>'
+    "</View>"
 )
+MARKED = {
+    "Text": '<Text name="text" value="$text"/><Labels name="who" toName="text"><Label value="person"/></Labels>',
+    "HyperText": '<HyperText name="text" value="$html"/><HyperTextLabels name="who" toName="text">'
+    '<Label value="person"/></HyperTextLabels>',
+    "Paragraphs": '<Paragraphs name="text" value="$turns" textKey="said"/><ParagraphLabels name="who" toName="text">'
+    '<Label value="person"/></ParagraphLabels>',
+}
 
 
 class Reads(Finds):
@@ -123,25 +131,44 @@ class Reads(Finds):
 
     labels = LabelSpace(("person",))
 
+    def __init__(self, spans: Sequence[Span]) -> None:
+        self._spans = np.array([(span.start, span.end) for span in spans], np.int64)
+
     def predict(self, items: Sequence[Item]) -> list[Output]:
-        places = self._boxes[:, [0, 2]].astype(np.int64)
-        return [EntityOutput(str(item.input), places, np.full((len(places), 1), 0.9, np.float32)) for item in items]
+        sure = np.full((len(self._spans), 1), 0.9, np.float32)
+        return [EntityOutput(str(item.input), self._spans, sure) for item in items]
 
 
-def test_each_span_that_is_found_has_its_choice(inputs: InputReader) -> None:
-    space, text = LabelSpace(moods.LABELS), moods.example(50, ("angry", "glad", "angry"))
+@pytest.fixture(scope="module")
+def mood() -> LoadedControl:
+    space = LabelSpace(moods.LABELS)
     chosen = family(default_family(TaskKind.SPAN_CLASSIFICATION))
     trained = chosen.train(moods.examples(), space, Recipe())
-    says = LoadedControl("is", chosen, trained.model, RegionPostprocess.uncalibrated(space))
-    places = np.array([remark.box.corners for remark in text.remarks], np.float32)
+    return LoadedControl("is", chosen, trained.model, RegionPostprocess.uncalibrated(space))
+
+
+@pytest.mark.parametrize("shown", MARKED)
+def test_each_span_that_is_found_has_its_choice(inputs: InputReader, mood: LoadedControl, shown: str) -> None:
+    config, text = parse_config(MOODS.format(MARKED[shown])), moods.example(50, ("angry", "glad", "angry"))
+    whole = str(text.item.input)
+    turns = [{"said": f"{sentence}."} for sentence in whole.removesuffix(". ").split(". ")]
+    spans = all_of(Span, tuple(remark.place for remark in text.remarks))
     entities = family(default_family(TaskKind.NAMED_ENTITIES))
-    who = LoadedControl("who", entities, Reads(places, (0, 0)), EntityPostprocess.uncalibrated(Reads.labels))
-    version = LoadedVersion("v4", {"who": who, "is": says})
-    task = {"id": 7, "data": {"text": text.item.input}}
-    (prediction,) = Predictor(inputs, RolePolicy()).predict(MOODS, version, [task], time.monotonic() + 60)
+    who = LoadedControl("who", entities, Reads(spans), EntityPostprocess.uncalibrated(Reads.labels))
+    version = LoadedVersion("v4", {"who": who, "is": mood})
+    task = {"id": 7, "data": {"text": whole, "html": f"<div>{whole}</div>", "turns": turns}}
+    (prediction,) = Predictor(inputs, RolePolicy()).predict(config, version, [task], time.monotonic() + 60)
     assert prediction.problems == ()
-    assert MOODS.validate(prediction.as_dict()) == []
-    control = MOODS.control("is")
+    assert config.validate(prediction.as_dict()) == []
+    marked, said = ([one for one in prediction.result if one["from_name"] == name] for name in ("who", "is"))
+    assert [one["id"] for one in said] == [one["id"] for one in marked]
+    for one, other in zip(said, marked, strict=True):
+        place = {name: part for name, part in other["value"].items() if name != other["type"]}
+        assert {**one["value"], **place} == one["value"]
+    control = config.control("is")
     assert control is not None
-    assert CONVERTERS["Choices"].decode(control, prediction.result) == text.remarks
-    exercise(LoadedVersion("v4", {"is": says}))
+    item = inputs.read(control, task)
+    decoded = CONVERTERS["Choices"].decode(control, prediction.result)
+    assert decoded is not None
+    assert CONVERTERS["Choices"].target(decoded, Item(item)) == text.remarks
+    exercise(LoadedVersion("v4", {"is": mood}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from model_zoo.types import Box, Item, RegionItem, Remark, RemarkExample
+from model_zoo.types import Item, RegionItem, Remark, RemarkExample, Span
 
 LABELS = ("glad", "angry")
 _NAMES = ("Ada", "Grace", "Alan", "Mary Jackson", "Linus", "Barbara")
@@ -21,8 +21,8 @@ def example(seed: int, moods: tuple[str, ...]) -> RemarkExample:
         said = _SAID[mood][(seed + at) % 3]
         start = len(text) + said.index("{}")
         text += f"{said.format(name)}. "
-        remarks.append(Remark(Box(start, 0, start + len(name), 1, ""), (mood,)))
-    return RemarkExample(RegionItem(text, regions=tuple(remark.box for remark in remarks)), tuple(remarks))
+        remarks.append(Remark(Span(start, start + len(name), ""), (mood,)))
+    return RemarkExample(RegionItem(text, regions=tuple(remark.place for remark in remarks)), tuple(remarks))
 
 
 def examples() -> list[RemarkExample]:
@@ -31,7 +31,7 @@ def examples() -> list[RemarkExample]:
     return [example(seed, moods[seed % 4]) for seed in range(8)]
 
 
-_PLACES = (Box(0, 0, 1, 1, ""), Box(3, 0, 100_000, 1, ""), Box(500_000, 0, 500_001, 1, ""))
+_PLACES = (Span(0, 1, ""), Span(3, 100_000, ""), Span(500_000, 500_001, ""))
 HOSTILE = [
     *(RegionItem(text, regions=_PLACES) for text in ("", "🙂", "x" * 100_000, "שלום Ada", "\ud800 half", "\x00\x1e")),
     RegionItem("of nobody"),

@@ -24,7 +24,7 @@ def example(seed: int, names: tuple[str, ...]) -> RemarkExample:
         share = 100 / (60 * len(names))
         box = Box(left * share, top / 0.6, (left + 40) * share, (top + 40) / 0.6, "")
         remarks.append(Remark(box, (name,)))
-    return RemarkExample(RegionItem(pixels, regions=tuple(remark.box for remark in remarks)), tuple(remarks))
+    return RemarkExample(RegionItem(pixels, regions=tuple(remark.place for remark in remarks)), tuple(remarks))
 
 
 def examples() -> list[RemarkExample]:

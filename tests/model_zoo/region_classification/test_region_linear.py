@@ -11,9 +11,10 @@ from model_zoo.errors import UnreadableInput
 from model_zoo.postprocess import RegionPostprocess
 from model_zoo.recipes import Recipe
 from model_zoo.region_classification.crops import crops
-from model_zoo.region_classification.passages import AROUND, passages
+from model_zoo.region_classification.passages import AROUND, LONGEST, pairs, passages
 from model_zoo.registry import default_family, family
-from model_zoo.types import Box, Item, LabelSpace, RegionOutput, Remark, TaskKind
+from model_zoo.texts import PASSAGE, read_text
+from model_zoo.types import Box, Item, LabelSpace, RegionOutput, Remark, Span, TaskKind
 from tests.model_zoo.region_classification import moods
 from tests.model_zoo.region_classification.stickers import LABELS, example, examples
 
@@ -68,14 +69,26 @@ def test_how_somebody_feels_is_read_around_the_name() -> None:
 
 def test_a_passage_is_the_span_and_what_is_around_it() -> None:
     text = f"{'before ' * 20}Ada Byron{' behind' * 20}"
-    (passage,) = passages(text, [Box(140, 0, 149, 1, "")])
+    (passage,) = passages(text, [Span(140, 149, "")])
     assert passage.input == f"Ada Byron : {text[140 - AROUND : 149 + AROUND]}"
-    (inner,) = passages("It rained. Ada, at 3.15, smiled! She left.", [Box(11, 0, 14, 1, "")])
+    (inner,) = passages("It rained. Ada, at 3.15, smiled! She left.", [Span(11, 14, "")])
     assert inner.input == "Ada :  Ada, at 3.15, smiled"
-    assert passages("short", [Box(2, 0, 90, 1, "")])[0].input == "ort : short"
+    assert passages("short", [Span(2, 90, "")])[0].input == "ort : short"
     assert passages(None, []) == []
     with pytest.raises(UnreadableInput, match="wanted a text"):
-        passages(np.zeros((9, 9, 3), np.uint8), [Box(0, 0, 1, 1, "")])
+        passages(np.zeros((9, 9, 3), np.uint8), [Span(0, 1, "")])
+
+
+def test_a_span_is_read_by_itself_and_in_its_sentence() -> None:
+    (pair,) = pairs("It rained. Ada, at 3.15, smiled! She left.", [Span(11, 14, "")])
+    assert pair.input == f"Ada{PASSAGE}Ada :  Ada, at 3.15, smiled"
+    (turn,) = pairs(f"before{PASSAGE}Ada smiled{PASSAGE}behind", [Span(7, 10, "")])
+    assert turn.input == f"Ada{PASSAGE}Ada : Ada smiled", "other passages are not read"
+    (across,) = pairs(f"a b{PASSAGE}c d", [Span(2, 5, "")])
+    assert across.input == f"b\nc{PASSAGE}b\nc : a b\nc d"
+    (long,) = pairs(f"so {'x' * 9000} it goes", [Span(3, 9003, "")])
+    assert len(read_text(long.input)) == 3 * LONGEST + len(PASSAGE + " : so  it goes")
+    assert pairs(None, []) == []
 
 
 def test_each_region_is_judged_by_itself() -> None:
