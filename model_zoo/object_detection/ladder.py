@@ -35,10 +35,10 @@ def _silent(parts: Parts, share: float, loss: float) -> None:
 
 # Tried and left out, for want of a gain that lasts over mice, pedestrians, COCO's classes, drawn cells and raccoons: a
 # head between what it was and what it learnt, by images left out; the mean of its weights with those of the folds;
-# twice the learning rate; twice the steps, which help with mice alone. Of five images: half of what the last
-# layer and the head learnt, whatever those left out say. That raises the worst of ten draws of raccoons from 0.84 to 0.90,
-# lowers their median from 0.94 to 0.93, and far fewer are shown (RESULTS.md). Twice the views, or the mean of two
-# heads, left that median as it was on other draws.
+# twice the learning rate; twice the steps, which help with mice alone. Of five images: half of what the last layer and
+# the head learnt, whatever those left out say. That raises the worst of ten draws of raccoons from 0.84 to 0.90, lowers
+# their median from 0.94 to 0.93, and far fewer are shown (RESULTS.md). Twice the views, or the mean of two heads, left
+# that median as it was on other draws.
 PAYS = 0.02
 """Mean average precision that a rung must add to be worth its time and its risk."""
 FEW, BARELY = 10, -0.1
