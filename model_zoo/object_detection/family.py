@@ -20,7 +20,7 @@ from model_zoo.object_detection.cache import Cache, pictures, views
 from model_zoo.object_detection.course import Course
 from model_zoo.object_detection.fitting import fit_parts
 from model_zoo.object_detection.hyperparameters import AUTO, Hyperparameters, recipe_of, settle
-from model_zoo.object_detection.ladder import BOXES, Evidence, How, Material, Parts, climb, settled, steps_of
+from model_zoo.object_detection.ladder import BOXES, Evidence, How, Material, Parts, climb, steps_of
 from model_zoo.object_detection.model import YoloModel, load
 from model_zoo.object_detection.network import LAST, RARE, owned
 from model_zoo.object_detection.soft import Looks, Softly
@@ -104,15 +104,12 @@ class YoloFamily(BasedFamily):
             told = course.part(number, len(stages), hyper.epochs)
             every = range(len(material.cache.seen))
             count = steps_of(stage, steps)
-            before = network
-            network, loss = fit_parts(before, stage, material.cache, every, count, hyper, seed, told, material.lossy())
+            network, loss = fit_parts(network, stage, material.cache, every, count, hyper, seed, told, material.lossy())
             if stage == (LAST,):
                 network = blended(material.start, network, evidence.trust)
-            else:
-                network = settled(before, network, stage, len(known), self.how)
         trained_parts = (*evidence.parts, *(part for stage in more for part in stage))
         watch.report(Progress(1.0, f"trained on {len(known)} images", loss))
-        found: dict[str, float | str] = {
+        settled: dict[str, float | str] = {
             "name": recipe_of(evidence.parts),
             "trained": " ".join(trained_parts),
             "base": base.name,
@@ -120,7 +117,7 @@ class YoloFamily(BasedFamily):
         }
         trained = self.model(self, labels, base, network, owned((LAST, *trained_parts)), hyper.image_size)
         notes = () if base.pretrained else (bases.begins_at_random(self.architecture),)
-        return Trained(trained, outputs, loss, {**asdict(hyper), **found}, notes)
+        return Trained(trained, outputs, loss, {**asdict(hyper), **settled}, notes)
 
     def checked(self, examples: Sequence[Example], labels: LabelSpace) -> list[DetectionExample]:
         """The boxes of all examples. Raises `TrainingImpossible`."""

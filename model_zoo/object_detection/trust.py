@@ -1,8 +1,7 @@
-"""How far to trust what few images taught: the weights between those that were trained and where these began.
+"""How far to trust what few images taught the last layer: the weights between it and where it began.
 
 Averaging a network's weights before and after it was trained keeps what it knew and most of what it learnt (Wortsman et
-al. 2022, "Robust fine-tuning of zero-shot models", https://arxiv.org/abs/2109.01903). Here it is done label by label
-with the last layer, and at once with a whole head.
+al. 2022, "Robust fine-tuning of zero-shot models", https://arxiv.org/abs/2109.01903). Here it is done label by label.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ GRID = (0.0, 0.25, 0.5, 0.75, 1.0)
 OWN = 20
 """Objects of a label from which on it has a share of its own; below, labels that the network knew share one."""
 USUAL = 0.5
-"""The share where nothing, or too little, could be held out."""
+"""The share where nothing could be held out."""
 
 
 def blended(start: Network, trained: Network, trust: FloatArray) -> Network:
@@ -35,23 +34,9 @@ def blended(start: Network, trained: Network, trust: FloatArray) -> Network:
     return network
 
 
-def midway(before: Network, trained: Network, parts: Sequence[str] = ("boxes", "classes")) -> Network:
-    """`trained` with the mean of its weights and those that it had `before` in these parts, which are all that it
-    differs in; normalisation has the same statistics in both."""
-    import torch
-
-    network = trained.own(parts)
-    for part in parts:
-        for (_, first), (_, mean) in zip(before.modules_of(part), network.modules_of(part), strict=True):
-            with torch.no_grad():
-                for old, weight in zip(first.parameters(), mean.parameters(), strict=True):
-                    weight.lerp_(old, 1 - USUAL)
-    return network
-
-
 def usual(known: Sequence[bool], present: Sequence[bool]) -> FloatArray:
-    """The shares where nothing, or too little, could be held out: all for labels that begin as nothing the network
-    knows, none for labels without an object."""
+    """The shares where nothing could be held out: all for labels that begin as nothing the network knows, none for
+    labels without an object."""
     shares: FloatArray = np.where(present, np.where(known, USUAL, 1.0), 0.0).astype(np.float32)
     return shares
 

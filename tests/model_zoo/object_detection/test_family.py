@@ -17,6 +17,7 @@ from model_zoo.detection_metrics import detection_metrics
 from model_zoo.errors import Cancelled, CheckpointError, TrainingImpossible
 from model_zoo.object_detection.family import ORIENTED
 from model_zoo.object_detection.model import YoloModel
+from model_zoo.object_detection.trust import GRID
 from model_zoo.postprocess import DetectionPostprocess
 from model_zoo.recipes import Recipe
 from model_zoo.types import (
@@ -265,8 +266,9 @@ def test_it_is_asked_for_each_view_that_is_looked_at(detector: Family, scenes: E
     wishes = {**TINY, "views": 5, "epochs": 1, "folds": 2, "freeze": "backbone"}
     detector.train(scenes, SPACE, Recipe(overrides=wishes), watch=Watch(cancelled=cancelled))
     views = 5 * len(scenes)
-    # Each is made, cached, and looked at again for the head and for the neck; plain ones once more for the evidence.
-    assert len(asked) >= len(scenes) + 3 * views + len(scenes)
+    # Each is made, cached, and looked at again for the head and for the neck; plain ones once more for each share of
+    # trust that is tried, and once for the evidence.
+    assert len(asked) >= len(scenes) + 3 * views + (len(GRID) + 1) * len(scenes)
 
 
 def test_progress_grows_to_the_end(detector: Family, scenes: Examples) -> None:

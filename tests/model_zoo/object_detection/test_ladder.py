@@ -7,23 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-import torch
 
 from model_zoo.errors import TrainingImpossible
-from model_zoo.object_detection import upstream
 from model_zoo.object_detection.hyperparameters import FREEZES, RECIPES, SIDES, Hyperparameters, recipe_of, settle
-from model_zoo.object_detection.ladder import (
-    BOXES,
-    FEW,
-    PAYS,
-    Evidence,
-    least_gain,
-    rungs,
-    settled,
-    steps_of,
-    worth_trying,
-)
-from model_zoo.object_detection.network import Network
+from model_zoo.object_detection.ladder import BOXES, FEW, PAYS, Evidence, least_gain, rungs, steps_of, worth_trying
 from model_zoo.recipes import Recipe
 from model_zoo.types import Box
 
@@ -58,32 +45,13 @@ def test_the_neck_is_left_alone_where_the_head_does(score: float, score50: float
         ("neck", 5, 0.5, False, True),
         ("backbone", 5, 1.0, True, True),
     ],
-    ids=["few", "enough", "never drawn", "unknown", "dear"],
+    ids=["few", "enough", "as before", "unknown", "dear"],
 )
 def test_few_images_need_no_proof_that_a_head_pays_where_learning_did(
     parts: str, count: int, trust: float, known: bool, asked: bool
 ) -> None:
     gain = least_gain(FREEZES[parts], count, np.array([1.0, trust], np.float32), (True, known), BOXES)
     assert (gain == PAYS) if asked else gain < 0
-    cautious = least_gain(FREEZES[parts], count, np.ones(1, np.float32), (True,), replace(BOXES, midway=False))
-    assert cautious == PAYS, "other heads always have to pay"
-
-
-@pytest.mark.parametrize(
-    ("parts", "count", "halved"),
-    [("neck", FEW - 1, True), ("neck", FEW, False), ("classes", FEW - 1, False), ("backbone", FEW - 1, False)],
-    ids=["few", "enough", "last layer", "dear"],
-)
-def test_a_head_taught_by_few_images_is_half_what_it_was(parts: str, count: int, halved: bool) -> None:
-    before = Network.of(upstream.build("yolov8n")).with_labels(("a",))
-    trained = before.own(("boxes", "classes"))
-    for weight in trained.tensors(("boxes",)).values():
-        weight.mul_(3)
-    kept = settled(before, trained, FREEZES[parts], count, BOXES)
-    assert (kept is trained) is not halved
-    ratio = 2 if halved else 3
-    first, last = before.head.cv2[0][2].bias, kept.head.cv2[0][2].bias
-    assert torch.allclose(last, ratio * first)
 
 
 def test_the_last_layer_gets_more_steps_than_what_is_dear() -> None:

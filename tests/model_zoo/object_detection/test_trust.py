@@ -8,7 +8,7 @@ import torch
 
 from model_zoo.object_detection import upstream
 from model_zoo.object_detection.network import LAST, Network
-from model_zoo.object_detection.trust import GRID, OWN, USUAL, blended, choose, midway, usual
+from model_zoo.object_detection.trust import GRID, OWN, USUAL, blended, choose, usual
 
 
 def scores(*best: int) -> np.ndarray:
@@ -50,18 +50,3 @@ def test_blended_answers_lie_between(share: float) -> None:
     before, after = start.class_branch(levels), mixed.class_branch(levels)
     torch.testing.assert_close(after[:, 0], before[:, 0] + share)
     torch.testing.assert_close(after[:, 1], before[:, 1])
-
-
-def test_midway_halves_what_the_whole_head_learnt_and_nothing_else() -> None:
-    start = Network.of(upstream.build("yolov8n")).with_labels(("a", "b"))
-    trained = start.own(("boxes", "classes"))
-    weights = {part: trained.tensors((part,)) for part in ("boxes", "classes")}
-    for tensors in weights.values():
-        for name in [name for name in tensors if name.endswith(".bias")]:
-            tensors[name].add_(1.0)
-    mean = midway(start, trained)
-    for part, tensors in weights.items():
-        before, after = start.tensors((part,)), mean.tensors((part,))
-        for name in [name for name in tensors if name.endswith((".weight", ".bias"))]:
-            torch.testing.assert_close(after[name], (before[name] + tensors[name]) / 2)
-    assert mean.layers[0] is start.layers[0], "what was not trained is shared"
