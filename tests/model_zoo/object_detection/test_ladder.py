@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from math import inf
 
 import numpy as np
 import pytest
@@ -37,21 +38,20 @@ def test_the_neck_is_left_alone_where_the_head_does(score: float, score50: float
 
 
 @pytest.mark.parametrize(
-    ("parts", "count", "trust", "known", "asked"),
+    ("parts", "count", "objects", "known", "asked"),
     [
-        ("neck", 5, 0.5, True, False),
-        ("neck", FEW, 0.5, True, True),
-        ("neck", 5, 0.0, True, True),
-        ("neck", 5, 0.5, False, True),
-        ("backbone", 5, 1.0, True, True),
+        ("neck", FEW - 1, 2, True, False),
+        ("neck", FEW, 2, True, True),
+        ("neck", 5, 0, True, True),
+        ("neck", 5, 2, False, True),
+        ("backbone", 5, 2, True, True),
     ],
-    ids=["few", "enough", "as before", "unknown", "dear"],
+    ids=["few", "enough", "without objects", "unknown", "dear"],
 )
-def test_few_images_need_no_proof_that_a_head_pays_where_learning_did(
-    parts: str, count: int, trust: float, known: bool, asked: bool
+def test_few_images_need_no_proof_that_a_head_pays(
+    parts: str, count: int, objects: int, known: bool, asked: bool
 ) -> None:
-    gain = least_gain(FREEZES[parts], count, np.array([1.0, trust], np.float32), (True, known), BOXES)
-    assert (gain == PAYS) if asked else gain < 0
+    assert least_gain(FREEZES[parts], (3, objects), (True, known), count, BOXES) == (PAYS if asked else -inf)
 
 
 def test_the_last_layer_gets_more_steps_than_what_is_dear() -> None:
