@@ -124,8 +124,8 @@ def worth_trying(parts: Parts, best: Evidence) -> bool:
 
 
 def least_gain(parts: Parts, objects: Sequence[int], known: Sequence[bool], count: int, how: How) -> float:
-    """The mean average precision that training `parts` must add to what the rung below gave on `count` images; each
-    label has so many objects, and begins as something `known`, or not."""
+    """The mean average precision that training `parts` must add to the best that lower rungs gave on `count` images;
+    each label has so many objects, and begins as something `known`, or not."""
     bold = how.bold and count < FEW and "neck" not in parts and all(known) and all(objects)
     return -inf if bold else PAYS
 
@@ -141,14 +141,15 @@ def climb(material: Material, hyper: Hyperparameters, steps: int, seed: int, tel
     trust = _trust(material, trained)
     first = [blended(material.start, network, trust) for network in trained]
     best: Evidence | None = None
+    highest = -inf  # of all rungs: one that was boldly taken may be below the one before it
     for parts in choice:
         if best is not None and not worth_trying(parts, best):
             break
         found = cross_validate(material, parts, first, trust, hyper, steps, seed, tell)
         gain = least_gain(parts, material.objects, known, len(material.truths), material.how)
-        if best is not None and found.score <= best.score + gain:
+        if best is not None and found.score <= highest + gain:
             break
-        best = found
+        best, highest = found, max(highest, found.score)
     if best is None:
         raise ValueError("Got no rung, wanted at least one.")
     return best

@@ -5,13 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 from math import inf
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from model_zoo.errors import TrainingImpossible
+from model_zoo.object_detection import ladder
 from model_zoo.object_detection.hyperparameters import FREEZES, RECIPES, SIDES, Hyperparameters, recipe_of, settle
-from model_zoo.object_detection.ladder import BOXES, FEW, PAYS, Evidence, least_gain, rungs, steps_of, worth_trying
+from model_zoo.object_detection.ladder import (
+    BOXES,
+    FEW,
+    PAYS,
+    Evidence,
+    climb,
+    least_gain,
+    rungs,
+    steps_of,
+    worth_trying,
+)
 from model_zoo.recipes import Recipe
 from model_zoo.types import Box
 
@@ -80,3 +92,16 @@ def test_small_objects_and_crowds_are_looked_at_more_closely() -> None:
     assert settle(Recipe(), [small], [640]).image_size == larger
     assert settle(Recipe("micro", {"image_size": 320}), [near], [640]).image_size == 320
     assert settle(Recipe(), [()], [640]).image_size == usual
+
+
+def test_who_goes_on_from_a_boldly_taken_head_has_to_beat_what_was_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By images left out the head is the worst of the three, and the neck better than the head alone."""
+    scores = {("last",): 0.22, FREEZES["neck"]: 0.10, FREEZES["backbone"]: 0.17}
+    monkeypatch.setattr(ladder, "trained_without", lambda *given: None)
+    monkeypatch.setattr(ladder, "blended", lambda *given: None)
+    monkeypatch.setattr(ladder, "_trust", lambda *given: np.ones(1, np.float32))
+    monkeypatch.setattr(
+        ladder, "cross_validate", lambda material, parts, *given: replace(POOR, parts=parts, score=scores[parts])
+    )
+    material = SimpleNamespace(how=BOXES, known=(True,), objects=(5,), folds=2, truths=((),) * 5, start=None)
+    assert climb(material, Hyperparameters(), 10, 0).parts == FREEZES["neck"]
