@@ -104,7 +104,7 @@ def test_killed_work_horse_runs_again_within_five_seconds(bench: Bench) -> None:
     view = queue.train_now(UID)
     until(lambda: bench.runs("started"))
     os.kill(bench.horse(), signal.SIGKILL)
-    assert until(lambda: len(bench.runs("started")) == 2) < 5.0
+    assert until(lambda: len(bench.runs("started")) == 2) < within(5.0)
     until(lambda: queue.job(view.id).state is JobState.FINISHED)
     assert len(bench.runs("ended")) == 1
 
@@ -116,8 +116,8 @@ def test_killed_worker_takes_its_horse_along_and_its_job_runs_again(bench: Bench
     until(lambda: bench.runs("started"))
     horse = bench.horse()
     os.kill(bench.worker_pid("w-train"), signal.SIGKILL)
-    assert until(lambda: gone(horse)) < 2.0
-    assert until(lambda: len(bench.runs("started")) == 2) < 5.0
+    assert until(lambda: gone(horse)) < within(2.0)
+    assert until(lambda: len(bench.runs("started")) == 2) < within(5.0)
     until(lambda: queue.job(view.id).state is JobState.FINISHED)
 
 
@@ -128,9 +128,9 @@ def test_next_parent_of_the_same_name_takes_over_what_a_killed_one_left(bench: B
     until(lambda: bench.runs("started"))
     horse, worker = bench.horse(), bench.worker_pid("w-train")
     parent.kill()
-    assert until(lambda: gone(horse) and gone(worker)) < 2.0
+    assert until(lambda: gone(horse) and gone(worker)) < within(2.0)
     bench.start("slow")
-    assert until(lambda: len(bench.runs("started")) == 2) < 10.0
+    assert until(lambda: len(bench.runs("started")) == 2) < within(10.0)
 
 
 def test_stopped_parent_puts_back_what_could_not_finish(bench: Bench) -> None:
@@ -142,7 +142,7 @@ def test_stopped_parent_puts_back_what_could_not_finish(bench: Bench) -> None:
     parent.terminate()
     parent.join(10.0)
     assert parent.exitcode == 0
-    assert until(lambda: gone(horse)) < 2.0
+    assert until(lambda: gone(horse)) < within(2.0)
     assert queue.job(view.id).state is JobState.QUEUED
 
 
@@ -222,7 +222,7 @@ def test_detector_in_training_is_stopped_within_two_seconds(bench: Bench) -> Non
     view = queue.train_now(UID)
     until(lambda: bench.runs("step"), seconds=90.0)
     queue.cancel(view.id)
-    assert until(lambda: gone(bench.horse()) and queue.job(view.id).state is JobState.CANCELED) < 2.0
+    assert until(lambda: gone(bench.horse()) and queue.job(view.id).state is JobState.CANCELED) < within(2.0)
     assert bench.runs("ended") == []
 
 
@@ -232,7 +232,8 @@ def test_refresh_runs_beside_a_long_training(bench: Bench) -> None:
     queue.train_now(UID)
     until(lambda: bench.runs("started"))
     queue.refresh("2.5", "v1")
-    assert until(lambda: bench.runs("ended", "2.5")) < within(3.0)
+    until(lambda: bench.runs("ended", "2.5"))
+    assert not bench.runs("ended")
 
 
 def test_job_is_given_the_worker_s_settings_and_few_threads(bench: Bench) -> None:
