@@ -45,7 +45,7 @@ FEW = 10
 """Images below which those left out cannot tell a detector's head from its last layer: of five, each is often found at
 once by what the network knew, and says that nothing learnt is to be trusted. There the head is trained whatever they
 say, provided that every label has objects and begins as something known. Of ten draws of five raccoons this raises the
-worst from 0.84 to 0.92; where the last layer would have done better, as with cars under another name, it costs up to
+worst from 0.84 to 0.92; where the last layer would have done better, as with dogs under another name, it costs up to
 0.08 (RESULTS.md)."""
 ENOUGH = 0.85
 """Mean average precision from which on no higher rung is tried."""
